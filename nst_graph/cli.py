@@ -1,7 +1,167 @@
-"""The command line: parse, call, print."""
+"""The command line: parse, call, print. Commands live in :mod:`nst_graph.commands`."""
 
 from __future__ import annotations
 
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
 
-def main(argv: list[str] | None = None) -> int:
+from nst_graph import __version__
+from nst_graph.errors import NodeError, UserError
+from nst_graph.text import clean
+
+DEVICES = ("auto", "cpu", "cuda", "mps")
+PRECISIONS = ("auto", "fp32", "bf16", "fp16")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Exit codes: 0 done, 1 a node or the machine failed, 2 the user's mistake, 130 stopped."""
+    parser = build_parser()
+    arguments = parser.parse_args(argv)
+    try:
+        if arguments.call is None:
+            return _no_command(parser)
+        if getattr(arguments, "offline", False):
+            os.environ["NST_OFFLINE"] = "1"
+        module, function = arguments.call.split(":")
+        command = getattr(import_module(f"nst_graph.commands.{module}"), function)
+        return int(command(arguments))
+    except NodeError as error:
+        print(clean(f"error: {error}"), file=sys.stderr)
+        return 1
+    except UserError as error:
+        print(clean(f"error: {error}"), file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:  # the reader of our output has gone: nothing more to say
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _no_command(parser: argparse.ArgumentParser) -> int:
+    if sys.stdin.isatty() and sys.stdout.isatty():
+        return int(import_module("nst_graph.tui.app").main("runs"))
+    parser.print_help()
     return 0
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="nst",
+        description="Neural style transfer as a graph of nodes.",
+        epilog="Try: nst run quickstart",
+    )
+    parser.add_argument("--version", action="version", version=f"nst-graph {__version__}")
+    parser.set_defaults(call=None)
+    commands = parser.add_subparsers(metavar="COMMAND", title="commands")
+    _run_commands(commands)
+    _graph_commands(commands)
+    _observe_commands(commands)
+    _upkeep_commands(commands)
+    return parser
+
+
+_Commands = argparse._SubParsersAction  # argparse has no public name for it
+
+
+def _add(commands: _Commands, name: str, call: str, help: str) -> argparse.ArgumentParser:  # type: ignore[type-arg]
+    parser: argparse.ArgumentParser = commands.add_parser(name, help=help, description=help)
+    parser.set_defaults(call=call)
+    return parser
+
+
+def _add_graph_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NODE.INPUT=VALUE",
+        help="give an input another value; NODE is an id or a title; repeatable",
+    )
+    parser.add_argument(
+        "--input-dir",
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="look for pictures here first (default: the graph's folder); repeatable",
+    )
+
+
+def _run_commands(commands: _Commands) -> None:  # type: ignore[type-arg]
+    run = _add(commands, "run", "run:run", "run graphs and print the paths of the pictures")
+    run.add_argument("graphs", nargs="+", metavar="GRAPH", help="a file, or a shipped example")
+    _add_graph_options(run)
+    run.add_argument("--output-dir", metavar="DIR", help="where pictures go (default: ./output)")
+    run.add_argument("--device", choices=DEVICES, default="auto")
+    run.add_argument("--threads", type=int, default=0, metavar="N", help="0: all cores")
+    run.add_argument("--precision", choices=PRECISIONS, help="of every Optimize node")
+    run.add_argument("--memory", metavar="auto|MB", help="of every Optimize node")
+    run.add_argument("--seed", type=int, metavar="N", help="of every node that has one")
+    run.add_argument("--offline", action="store_true", help="never download weights")
+    run.add_argument("--force", action="store_true", help="compute everything again")
+    run.add_argument("--detach", action="store_true", help="run in the background; print its id")
+    run.add_argument("--json", action="store_true", help="print events, one JSON object a line")
+    run.add_argument("--quiet", action="store_true", help="show only what went wrong")
+    resume = _add(commands, "resume", "run:resume", "go on with a paused, stopped or crashed run")
+    resume.add_argument("run", nargs="?", default="last", metavar="RUN")
+    resume.add_argument("--json", action="store_true")
+    resume.add_argument("--quiet", action="store_true")
+
+
+def _graph_commands(commands: _Commands) -> None:  # type: ignore[type-arg]
+    check = _add(commands, "check", "inspect:check", "say everything that is wrong with a graph")
+    check.add_argument("graph", metavar="GRAPH")
+    _add_graph_options(check)
+    check.add_argument("--json", action="store_true", help="in the shape of a ComfyUI server")
+    nodes = _add(commands, "nodes", "inspect:nodes", "the node reference")
+    nodes.add_argument("id", nargs="?", metavar="NODE")
+    nodes.add_argument("--json", action="store_true", help="in the shape of /object_info")
+    convert = _add(commands, "convert", "inspect:convert", "API graph, UI workflow, PNG -> JSON")
+    convert.add_argument("source", metavar="IN")
+    convert.add_argument("target", metavar="OUT", help="a file, or - for standard output")
+    convert.add_argument("--to", choices=("api", "workflow"), help="default: the other format")
+    convert.add_argument("--force", action="store_true", help="replace OUT")
+    edit = _add(commands, "edit", "screens:edit", "edit a graph in the terminal")
+    edit.add_argument("graph", nargs="?", metavar="GRAPH")
+
+
+def _observe_commands(commands: _Commands) -> None:  # type: ignore[type-arg]
+    listing = _add(commands, "runs", "observe:list_runs", "list runs, newest first")
+    listing.add_argument("--json", action="store_true")
+    listing.add_argument("--limit", type=int, default=30, metavar="N")
+    watch = _add(commands, "watch", "observe:watch", "watch a run, from any terminal")
+    watch.add_argument("run", nargs="?", default="last", metavar="RUN")
+    watch.add_argument("--plain", action="store_true", help="one line every few seconds")
+    tail = _add(commands, "tail", "observe:tail", "print the events of a run as JSON lines")
+    tail.add_argument("run", nargs="?", default="last", metavar="RUN")
+    tail.add_argument("--json", action="store_true", help="(always)")
+    tail.add_argument("--no-follow", action="store_true", help="end at the end of the log")
+    for name, help in (
+        ("pause", "hold a run after its current step"),
+        ("stop", "end a run and keep its picture"),
+    ):
+        parser = _add(commands, name, f"steer:{name}", help)
+        parser.add_argument("run", nargs="?", default="last", metavar="RUN")
+        if name == "stop":
+            parser.add_argument("--now", action="store_true", help="at once, without a picture")
+    change = _add(commands, "set", "steer:set_weight", "change a weight of a running run")
+    change.add_argument("run", metavar="RUN")
+    change.add_argument("assignment", metavar="NODE.INPUT=VALUE")
+
+
+def _upkeep_commands(commands: _Commands) -> None:  # type: ignore[type-arg]
+    encoders = _add(commands, "encoders", "upkeep:encoders", "list or fetch encoder weights")
+    encoders.add_argument("action", nargs="?", choices=("list", "fetch"), default="list")
+    encoders.add_argument("name", nargs="?", default="vgg19", metavar="NAME")
+    encoders.add_argument("--offline", action="store_true")
+    store = _add(commands, "store", "upkeep:store", "stored results: size, verify, prune")
+    store.add_argument("action", nargs="?", choices=("size", "verify", "prune"), default="size")
+    store.add_argument("--limit", type=float, metavar="GB", help="prune down to this size")
+    prune = _add(commands, "prune", "upkeep:prune_runs", "remove the folders of ended runs")
+    prune.add_argument("--keep", type=int, default=20, metavar="N", help="keep the newest N")
+    doctor = _add(commands, "doctor", "doctor:doctor", "report versions, device, weights, folders")
+    doctor.add_argument("--device", choices=DEVICES, default="auto")
+    doctor.add_argument("--json", action="store_true")

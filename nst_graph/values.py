@@ -143,7 +143,15 @@ class History:
     points: tuple[HistoryPoint, ...] = field(default=())
 
 
+@dataclass(frozen=True, eq=False)
+class Items:
+    """An output declared with ``OUTPUT_IS_LIST``: downstream nodes run once per item."""
+
+    items: tuple[object, ...]
+
+
 RECIPES = (
+    Items,
     EncoderChoice,
     Features,
     StyleSource,

@@ -1,0 +1,109 @@
+"""``nst run`` and ``nst resume``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+from nst_graph import control, events, runs
+from nst_graph.prepare import Prepared, prepare
+from nst_graph.progress import Display
+from nst_graph.text import clean
+
+EXIT = {"done": 0, "failed": 1, "stopped": 130}
+
+
+def options_from(arguments: argparse.Namespace) -> runs.Options:
+    return runs.Options(
+        inputs=tuple(str(Path(folder).absolute()) for folder in arguments.input_dir),
+        output=str(Path(arguments.output_dir).absolute()) if arguments.output_dir else "",
+        device=arguments.device,
+        threads=arguments.threads,
+        force=arguments.force,
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run every graph named, one after the other; the worst exit code wins."""
+    prepared = [
+        prepare(graph, _overrides(graph, arguments), options_from(arguments))
+        for graph in arguments.graphs
+    ]
+    worst = 0
+    for item in prepared:
+        _warn(item)
+        folder = _new_run(item)
+        if arguments.detach:
+            runs.start_worker(folder)
+            print(folder.id)
+            continue
+        code = _foreground(folder, json=arguments.json, quiet=arguments.quiet)
+        worst = max(worst, code)
+        if code == EXIT["stopped"]:
+            break
+    return worst
+
+
+def resume(arguments: argparse.Namespace) -> int:
+    """Un-pause a running run; go on with one that is not running, in its own folder."""
+    folder = runs.find(arguments.run)
+    if folder.alive():
+        control.send(folder, "resume")
+        print(f"run {folder.id} goes on", file=sys.stderr)
+        return 0
+    return _foreground(folder, json=arguments.json, quiet=arguments.quiet)
+
+
+def _overrides(graph: str, arguments: argparse.Namespace) -> list[str]:
+    """``--set`` and the options that stand for an input of every node that has it."""
+    wanted = {"seed": arguments.seed, "precision": arguments.precision, "memory": arguments.memory}
+    shorthand = {name: str(value) for name, value in wanted.items() if value is not None}
+    overrides = list(arguments.set)
+    if shorthand:
+        item = prepare(graph, arguments.set, options_from(arguments))
+        for node, data in item.checked.graph.nodes(data=True):
+            for name, value in shorthand.items():
+                if name in data["type"].inputs and name not in data["links"]:
+                    overrides.append(f"{node}.{name}={value}")
+    return overrides
+
+
+def _new_run(item: Prepared) -> runs.RunFolder:
+    try:
+        return runs.create(item.text, item.name, item.options)
+    except OSError as error:
+        print(
+            clean(f"note: {error}; this run is not recorded (set NST_HOME to a writable folder)"),
+            file=sys.stderr,
+        )
+        os.environ["NST_HOME"] = tempfile.mkdtemp(prefix="nst-graph-")
+        return runs.create(item.text, item.name, item.options)
+
+
+def _warn(item: Prepared) -> None:
+    for note in item.document.notes:
+        print(clean(f"note: {note}"), file=sys.stderr)
+    for warning in item.checked.warnings:
+        print(clean(f"warning: {warning}"), file=sys.stderr)
+
+
+def _foreground(folder: runs.RunFolder, *, json: bool, quiet: bool) -> int:
+    from nst_graph.worker import execute_run
+
+    display = Display(quiet=quiet)
+    observers: list[events.Emit] = [display]
+    if json:
+        observers.append(lambda event: print(events.to_json(event), flush=True))
+    try:
+        result = execute_run(folder, observers)
+    finally:
+        display.close()
+    if not json:
+        for path in result.outputs:
+            print(clean(path, one_line=True))
+    if result.status == "stopped":
+        print(f"stopped; go on with: nst resume {folder.id}", file=sys.stderr)
+    return EXIT[result.status]

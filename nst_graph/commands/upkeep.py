@@ -1,0 +1,65 @@
+"""``nst encoders`` and ``nst store``: weights and stored results."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from nst_graph import folders, runs
+from nst_graph.progress import number
+from nst_graph.store import Store
+from nst_graph.text import clean
+
+
+def encoders(arguments: argparse.Namespace) -> int:
+    """List the encoders, or fetch one."""
+    from nst_graph import encoders as known
+
+    models = folders.models_folder()
+    if arguments.action == "fetch":
+        path = known.fetch(arguments.name, models, _progress, offline=arguments.offline)
+        print(file=sys.stderr)
+        print(clean(str(path), one_line=True))
+        return 0
+    for info in known.available(models):
+        state = "found" if info.found else "not found"
+        size = f"{info.size / 1e6:.1f} MB" if info.size else ""
+        print(clean(f"{info.name:<28} {state:<10} {size:>10}  {info.where}  {info.note}".rstrip()))
+    return 0
+
+
+def _progress(done: int, total: int | None) -> None:
+    share = f" of {total / 1e6:.0f}" if total else ""
+    print(f"\r{done / 1e6:.0f}{share} MB", end="", file=sys.stderr, flush=True)
+
+
+def store(arguments: argparse.Namespace) -> int:
+    """Check every stored file, or make room."""
+    kept = Store(folders.store_folder())
+    if arguments.action == "verify":
+        count, damaged = kept.verify()
+        for path in damaged:
+            print(clean(f"damaged, set aside: {path}"))
+        print(f"{count} files checked, {len(damaged)} damaged")
+        return 1 if damaged else 0
+    if arguments.action == "prune":
+        limit = None if arguments.limit is None else int(arguments.limit * 1e9)
+        print(f"{number(kept.prune(limit) / 1e6)} MB freed")
+        return 0
+    print(f"{kept.folder}: {number(kept.size() / 1e6)} MB of {number(kept.limit / 1e6)} MB")
+    return 0
+
+
+def prune_runs(arguments: argparse.Namespace) -> int:
+    """Remove the folders of ended runs, all but the newest; pictures are never removed."""
+    import shutil
+
+    ended = [
+        run
+        for run in runs.list_runs()
+        if runs.summary(run).state in ("done", "failed", "stopped", "crashed")
+    ]
+    for run in ended[arguments.keep :]:
+        shutil.rmtree(run.path)
+        print(f"removed {run.id}")
+    return 0

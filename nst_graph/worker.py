@@ -1,0 +1,338 @@
+"""Executes one run folder, in the caller's process or in one of its own.
+
+``python -m nst_graph.worker RUN_FOLDER`` is what ``--detach``, the terminal UI and the queue
+start. ``nst run`` calls :func:`execute_run` itself and passes its display as an observer.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from filelock import Timeout
+
+from nst_graph import events, files, host
+from nst_graph.control import Control
+from nst_graph.document import Document, read, to_workflow
+from nst_graph.errors import UserError
+from nst_graph.folders import Folders, store_folder
+from nst_graph.graph import Checked, check
+from nst_graph.machine import environment
+from nst_graph.plan import Change, Plan, make_plan
+from nst_graph.prepare import make_folders
+from nst_graph.registry import NodeType, node_types
+from nst_graph.runner import Context, Result, run_plan
+from nst_graph.runs import Options, RunFolder, versions
+from nst_graph.store import Store
+from nst_graph.text import clean
+
+HEARTBEAT = 2.0
+KEPT_INPUT = 64 << 20
+"""Pictures up to this many bytes are kept with the store, so that a PNG can be run again."""
+
+
+def execute_run(run: RunFolder, observers: Sequence[events.Emit] = ()) -> Result:
+    """Run the graph in ``run`` and log everything; the log ends with RunFinished.
+
+    Raises:
+        UserError: the graph cannot run, or another worker has this run.
+    """
+    lock = run.lock()
+    try:
+        lock.acquire(timeout=5)
+    except Timeout:
+        raise UserError(f"run {run.id} already has a worker (nst watch {run.id})") from None
+    started = time.monotonic()
+    append = files.Appender(run.log)
+    guard = threading.Lock()
+
+    def emit(event: events.Event) -> None:
+        line = events.to_json(event)
+        with guard:
+            append(line)
+            for observer in observers:
+                observer(event)
+
+    result = Result("failed")
+    try:
+        result = _execute(run, emit)
+    except UserError as error:
+        emit(events.Note(str(error)))
+        raise
+    finally:
+        emit(events.RunFinished(result.status, time.monotonic() - started, result.outputs))
+        _link_outputs(run, result.outputs)
+        append.close()
+        lock.release()
+    return result
+
+
+def _execute(run: RunFolder, emit: events.Emit) -> Result:
+    options = run.options()
+    folders = make_folders([Path(folder) for folder in options.inputs], options)
+    earlier = _recorded_changes(run)
+    with host.use(host.PlainHost(folders)):
+        types = node_types()
+        document = read(run.graph, types)
+        checked = check(document, types)
+        plan = make_plan(
+            checked.graph,
+            environment(options.device, options.threads),
+            output_folder=str(folders.output),
+            targets=options.targets or None,
+        )
+    _record(run, options, plan)
+    emit(
+        events.RunStarted(
+            run.id,
+            [task.node for task in plan],
+            {task.node: task.title or task.type.display_name for task in plan},
+            {task.node: task.type.id for task in plan},
+            os.getpid(),
+        )
+    )
+    inputs = _input_digests(checked, plan, folders)
+    control = Control(run.path / "control.jsonl", emit, _settable(document, checked, plan))
+    store = Store(store_folder())
+    context = Context(
+        folders=folders,
+        store=store,
+        emit=emit,
+        control=control,
+        graph=checked.graph,
+        hidden=lambda plan, partial: _hidden(
+            document, types, plan, partial, inputs, [*earlier, *_live_changes(run, len(earlier))]
+        ),
+        run_path=run.path,
+        changes=earlier,
+        force=options.force,
+    )
+    with _signals(control), _heartbeat(emit):
+        result = run_plan(plan, context, options.targets or None)
+    with suppress(OSError):
+        store.prune()
+    return result
+
+
+# -- what goes into the picture --------------------------------------------------------------
+
+
+def _hidden(
+    document: Document,
+    types: Mapping[str, NodeType],
+    plan: Plan,
+    partial: Mapping[str, int],
+    inputs: Mapping[str, str],
+    changes: Sequence[Change],
+) -> dict[str, Any]:
+    """PROMPT and EXTRA_PNGINFO: the graph that ran, with live changes, and how it was run.
+
+    Nothing in it depends on where or when: equal runs give equal bytes.
+    """
+    prompt = {
+        node: {**data, "inputs": dict(data["inputs"])} for node, data in document.nodes.items()
+    }
+    for change in changes:
+        prompt[change.node]["inputs"][change.input] = change.value
+    machine = plan.environment
+    recipe: dict[str, Any] = {
+        "version": 1,
+        "keys": {task.node: task.key for task in plan if task.numeric},
+        "inputs": dict(sorted(inputs.items())),
+        "environment": {
+            "device": machine.device,
+            "precision": machine.precision,
+            "threads": machine.threads,
+        },
+        "versions": versions(),
+    }
+    if changes:
+        recipe["changes"] = [[c.step, c.node, c.input, c.value] for c in changes]
+    if partial:
+        recipe["partial"] = dict(partial)
+    return {
+        "PROMPT": prompt,
+        "EXTRA_PNGINFO": {"workflow": to_workflow(prompt, types), "nst": recipe},
+    }
+
+
+def _input_digests(checked: Checked, plan: Plan, folders: Folders) -> dict[str, str]:
+    """sha256 by name of the pictures the graph loads; small ones are kept with the store."""
+    import hashlib
+
+    found: dict[str, str] = {}
+    for task in plan:
+        for name, declared in task.type.inputs.items():
+            value = task.values.get(name)
+            if not declared.options.get("image_upload") or not isinstance(value, str):
+                continue
+            with suppress(UserError, OSError):
+                path = folders.find(value)
+                data = path.read_bytes()
+                found[value] = hashlib.sha256(data).hexdigest()
+                kept = store_folder() / "inputs" / found[value] / value
+                if len(data) <= KEPT_INPUT and not kept.exists():
+                    files.write(kept, data)
+    return found
+
+
+# -- control ---------------------------------------------------------------------------------
+
+
+def _settable(
+    document: Document, checked: Checked, plan: Plan
+) -> Callable[[str, str, Any], tuple[str, str, float]]:
+    """A function that resolves and validates ``set NODE.INPUT=VALUE`` for a running graph."""
+
+    def resolve(name: str, input_name: str, value: Any) -> tuple[str, str, float]:
+        matches = [task for task in plan if name == task.node or name.lower() == task.title.lower()]
+        exact = [task for task in matches if task.node == name]
+        matches = exact or matches
+        weights = [
+            f"{task.title or task.node}.weight"
+            for task in plan
+            if any(output.type == "NST_LOSS" for output in task.type.outputs)
+            and "weight" in task.type.inputs
+        ]
+        if not matches:
+            raise UserError(f"no node {name!r}; weights that can change: {', '.join(weights)}")
+        if len(matches) > 1:
+            raise UserError(f"{name!r} is the title of {len(matches)} nodes; use the node's id")
+        task = matches[0]
+        declared = task.type.inputs.get(input_name)
+        produces = any(output.type == "NST_LOSS" for output in task.type.outputs)
+        if declared is None or input_name != "weight" or not produces:
+            raise UserError(
+                f"{name}.{input_name} cannot change while the graph runs; "
+                f"weights that can: {', '.join(weights)}"
+            )
+        if input_name in task.links:
+            raise UserError(f"{name}.{input_name} is linked to another node")
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise UserError(f"{name}.{input_name}: {value!r} is not a number")
+        low, high = declared.options.get("min"), declared.options.get("max")
+        if not (low is None or value >= low) or not (high is None or value <= high):
+            raise UserError(f"{name}.{input_name}: {value:g} is outside {low:g} to {high:g}")
+        return task.node, input_name, float(value)
+
+    return resolve
+
+
+def _recorded_changes(run: RunFolder) -> list[Change]:
+    """Weight changes of earlier attempts at this run, oldest first, each once."""
+    found: dict[Change, None] = {}
+    reader = events.LogReader(run.log)
+    while batch := reader.read():
+        for event in batch:
+            if isinstance(event, events.Changed):
+                found[Change(event.step, event.node, event.input, event.new)] = None
+    return list(found)
+
+
+def _live_changes(run: RunFolder, known: int) -> list[Change]:
+    return _recorded_changes(run)[known:]
+
+
+@contextmanager
+def _signals(control: Control) -> Iterator[None]:
+    """First Ctrl-C: stop and keep the picture; second, SIGTERM, SIGHUP: checkpoint and go."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(number: int, frame: object) -> None:
+        wishes = control.wishes
+        if wishes.stop or number != signal.SIGINT:
+            wishes.stop_now, wishes.checkpoint = True, True
+        else:
+            wishes.stop = True
+        wishes.paused = False
+
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        numbers.append(signal.SIGHUP)
+    before = {number: signal.signal(number, interrupt) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _heartbeat(emit: events.Emit) -> Iterator[None]:
+    """A Heartbeat event every two seconds while the block runs."""
+    import psutil
+
+    process = psutil.Process()
+    process.cpu_percent()
+    done = threading.Event()
+
+    def beat() -> None:
+        while not done.wait(HEARTBEAT):
+            usage, memory = _gpu()
+            emit(events.Heartbeat(process.memory_info().rss, process.cpu_percent(), usage, memory))
+
+    thread = threading.Thread(target=beat, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
+def _gpu() -> tuple[float | None, int | None]:
+    torch = sys.modules.get("torch")
+    if torch is None or not torch.cuda.is_available():
+        return None, None
+    with suppress(Exception):
+        return float(torch.cuda.utilization()), int(torch.cuda.memory_allocated())
+    return None, int(torch.cuda.memory_allocated())
+
+
+# -- the run folder --------------------------------------------------------------------------
+
+
+def _record(run: RunFolder, options: Options, plan: Plan) -> None:
+    tasks = [
+        {"node": t.node, "class": t.type.id, "key": t.key, "links": dict(t.links)} for t in plan
+    ]
+    with suppress(OSError):
+        files.write(run.path / "plan.json", json.dumps(tasks, indent=1).encode())
+
+
+def _link_outputs(run: RunFolder, outputs: Sequence[str]) -> None:
+    with suppress(OSError):
+        folder = run.path / "outputs"
+        files.make_folder(folder)
+        for path in map(Path, outputs):
+            link = folder / path.name
+            if not link.is_symlink():
+                link.symlink_to(path)
+
+
+def main(argv: Sequence[str]) -> int:
+    """Entry point of a detached worker: lower priority, deaf to hang-ups."""
+    with suppress(OSError, AttributeError):
+        os.nice(5)
+    if hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        result = execute_run(RunFolder(Path(argv[0])))
+    except UserError as error:
+        print(clean(str(error)), file=sys.stderr)
+        return 2
+    return {"done": 0, "failed": 1}.get(result.status, 130)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))
