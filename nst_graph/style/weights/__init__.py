@@ -1,0 +1,1 @@
+"""The weights of our own encoder, with their model card."""
