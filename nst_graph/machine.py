@@ -65,12 +65,8 @@ def _probe(device: str) -> dict[str, str]:
     wanted = ("cuda", "mps", "cpu") if device == "auto" else (device,)
     reason = "not available in this torch build or on this machine"
     for name in wanted:
-        present = {
-            "cuda": torch.cuda.is_available,
-            "mps": torch.backends.mps.is_available,
-            "cpu": lambda: True,
-        }[name]()
-        if not present:
+        present = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+        if not present.get(name, True):
             continue
         try:  # an old driver passes is_available() and fails at the first real operation
             probe = torch.ones(1, 1, 8, 8, device=name)

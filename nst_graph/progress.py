@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from nst_graph import events
 from nst_graph.text import clean, shorten
@@ -125,7 +125,7 @@ class Display:
         losses = "  ".join(
             f"{shorten(name, 16)} {number(value)}" for name, value in list(step.losses.items())[:4]
         )
-        fields = {
+        fields: dict[str, Any] = {
             "scale": _scale(step),
             "total": number(step.total),
             "losses": losses,

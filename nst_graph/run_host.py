@@ -66,9 +66,8 @@ class RunHost:
         self._last_preview = 0.0
         self._preview_gap = PREVIEW_SECONDS
         self._previews: list[Path] = []
-        self._low = self._high = None
-        self._low: float | None
-        self._high: float | None
+        self._low: float | None = None
+        self._high: float | None = None
         self._checkpoint_at = self._started + FIRST_CHECKPOINT
         self._update = Update(0, 0, 1, 1, 0, 0, 0, 0.0)
 

@@ -48,6 +48,7 @@ class Schedule:
         self._run = set(run)
         self._waiting = {node: run & set(plan.graph.predecessors(node)) for node in run}
         self._started: set[str] = set()
+        self._finished: set[str] = set()
         self._consumers = {
             node: {after for after in plan.graph.successors(node) if after in run}
             for node in plan.graph
@@ -72,9 +73,11 @@ class Schedule:
     def finish(self, node: str) -> list[str]:
         """``node`` has its result. Returns the nodes whose results nobody needs any more."""
         self._started.remove(node)
+        self._finished.add(node)
         for needs in self._waiting.values():
             needs.discard(node)
-        return self._release(node)
+        unused = [] if self._consumers[node] else [node]
+        return self._release(node) + unused
 
     def fail(self, node: str) -> tuple[list[str], list[str]]:
         """``node`` has no result. Returns (what is skipped for it, results no longer needed)."""
@@ -97,8 +100,6 @@ class Schedule:
         for source in self._graph.predecessors(node):
             users = self._consumers[source]
             users.discard(node)
-            if not users:
+            if not users and (source in self._finished or source not in self._run):
                 released.append(source)
-        if node in self._run and not self._consumers[node]:
-            released.append(node)
         return released

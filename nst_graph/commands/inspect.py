@@ -6,10 +6,9 @@ import argparse
 import json
 import sys
 from pathlib import Path
-from typing import Any
 
 from nst_graph import files, host, runs
-from nst_graph.document import find_graph, read, to_workflow, write
+from nst_graph.document import Document, find_graph, read, to_workflow, write
 from nst_graph.errors import GraphError, UserError
 from nst_graph.graph import error_report
 from nst_graph.prepare import input_roots, make_folders, prepare
@@ -119,7 +118,7 @@ def convert(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _render(document: Any, kind: str, types: dict[str, NodeType]) -> str:
+def _render(document: Document, kind: str, types: dict[str, NodeType]) -> str:
     if kind == "api":
         return write(document)
     return json.dumps(to_workflow(document.nodes, types), indent=2) + "\n"
