@@ -68,7 +68,7 @@ def resize_mask(mask: Tensor, size: Size) -> Tensor:
 def fit_size(
     width: int, height: int, fit: str, target_w: int, target_h: int
 ) -> tuple[int, int, Box | None]:
-    """The size to resize a picture of ``width`` by ``height`` to, and the box to cut out of it then.
+    """The size to give a picture of ``width`` by ``height``, and the box to cut out of it then.
 
     ``contain``: the largest size inside the target; ``cover``: the smallest that covers it, cut
     around the centre; ``stretch``: exactly the target; ``short``/``long``: that side becomes
