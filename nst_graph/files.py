@@ -7,6 +7,7 @@ folder. Output pictures are published under a fresh name and never replace a fil
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import secrets
 from collections.abc import Callable, Iterator
@@ -107,6 +108,45 @@ def publish(data: bytes, name: Callable[[int], Path], first: int = 1) -> Path:
             + (" (free some space, or choose --output-dir)" if error.errno == errno.ENOSPC else "")
         ) from error
     return target
+
+
+class Part:
+    """A large file that arrives in pieces, kept as ``NAME.part`` until it is whole.
+
+    After an interruption a new one for the same target goes on at :attr:`size`. Only
+    :meth:`finish` puts it in place. Not for two writers at once.
+    """
+
+    def __init__(self, target: Path) -> None:
+        make_folder(target.parent)
+        self.target = target
+        self.path = target.with_name(f"{target.name}.part")
+        self._file = self.path.open("ab")
+        self.size = self._file.tell()
+
+    def append(self, data: bytes) -> None:
+        self._file.write(data)
+        self.size += len(data)
+
+    def restart(self) -> None:
+        self._file.truncate(0)
+        self.size = 0
+
+    def sha256(self) -> str:
+        self._file.flush()
+        with self.path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
+    def finish(self) -> None:
+        """Rename it to its target, durably."""
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._file.close()
+        os.replace(self.path, self.target)
+        sync_folder(self.target.parent)
+
+    def close(self) -> None:
+        self._file.close()
 
 
 def remove(path: Path) -> None:
