@@ -58,6 +58,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.set_defaults(call=None)
     commands = parser.add_subparsers(metavar="COMMAND", title="commands")
     _run_commands(commands)
+    _sweep_commands(commands)
     _graph_commands(commands)
     _observe_commands(commands)
     _upkeep_commands(commands)
@@ -102,13 +103,46 @@ def _run_commands(commands: _Commands) -> None:  # type: ignore[type-arg]
     run.add_argument("--seed", type=int, metavar="N", help="of every node that has one")
     run.add_argument("--offline", action="store_true", help="never download weights")
     run.add_argument("--force", action="store_true", help="compute everything again")
-    run.add_argument("--detach", action="store_true", help="run in the background; print its id")
+    run.add_argument(
+        "--detach",
+        action="store_true",
+        help="run in the background, after those already queued; print the id",
+    )
     run.add_argument("--json", action="store_true", help="print events, one JSON object a line")
     run.add_argument("--quiet", action="store_true", help="show only what went wrong")
     resume = _add(commands, "resume", "run:resume", "go on with a paused, stopped or crashed run")
     resume.add_argument("run", nargs="?", default="last", metavar="RUN")
     resume.add_argument("--json", action="store_true")
     resume.add_argument("--quiet", action="store_true")
+
+    branch = _add(
+        commands, "branch", "run:branch", "paint on from a step of a run, with new weights"
+    )
+    branch.add_argument("run", metavar="RUN")
+    branch.add_argument("--step", type=int, required=True, metavar="N")
+    branch.add_argument("--set", action="append", default=[], metavar="NODE.weight=VALUE")
+    branch.add_argument("--detach", action="store_true")
+    branch.add_argument("--json", action="store_true")
+    branch.add_argument("--quiet", action="store_true")
+
+
+def _sweep_commands(commands: _Commands) -> None:  # type: ignore[type-arg]
+    sweep = _add(commands, "sweep", "sweep:sweep", "run a graph with many values; a contact sheet")
+    sweep.add_argument("--zip", action="store_true", help="values side by side, not the product")
+    sweep.add_argument("--sample", type=int, default=0, metavar="N", help="N at random")
+    sweep.add_argument("--seed", type=int, default=0, metavar="N", help="of --sample")
+    batch = _add(commands, "batch", "sweep:batch", "run a graph for every picture in a folder")
+    batch.add_argument("--contents", required=True, metavar="DIR")
+    batch.add_argument("--node", metavar="NODE", help="what loads the content (default: found)")
+    for parser in (sweep, batch):
+        parser.add_argument("graph", metavar="GRAPH")
+        _add_graph_options(parser)
+        parser.add_argument("--output-dir", metavar="DIR")
+        parser.add_argument("--device", choices=DEVICES, default="auto")
+        parser.add_argument("--threads", type=int, default=0, metavar="N", help="for each job")
+        parser.add_argument("--jobs", type=int, default=1, metavar="N", help="processes at a time")
+        parser.add_argument("--sheet", metavar="FILE", help="name of the sheet and the CSV")
+        parser.add_argument("--force", action="store_true", help="compute everything again")
 
 
 def _graph_commands(commands: _Commands) -> None:  # type: ignore[type-arg]
@@ -132,6 +166,17 @@ def _observe_commands(commands: _Commands) -> None:  # type: ignore[type-arg]
     listing = _add(commands, "runs", "observe:list_runs", "list runs, newest first")
     listing.add_argument("--json", action="store_true")
     listing.add_argument("--limit", type=int, default=30, metavar="N")
+    listing.add_argument(
+        "--prune",
+        type=int,
+        nargs="?",
+        const=20,
+        metavar="KEEP",
+        help="remove the folders of ended runs but the newest KEEP (20); pictures stay",
+    )
+    listing.add_argument(
+        "--move", nargs=2, metavar=("RUN", "PLACE"), help="let a queued run start PLACE-th"
+    )
     watch = _add(commands, "watch", "observe:watch", "watch a run, from any terminal")
     watch.add_argument("run", nargs="?", default="last", metavar="RUN")
     watch.add_argument("--plain", action="store_true", help="one line every few seconds")
@@ -160,8 +205,6 @@ def _upkeep_commands(commands: _Commands) -> None:  # type: ignore[type-arg]
     store = _add(commands, "store", "upkeep:store", "stored results: size, verify, prune")
     store.add_argument("action", nargs="?", choices=("size", "verify", "prune"), default="size")
     store.add_argument("--limit", type=float, metavar="GB", help="prune down to this size")
-    prune = _add(commands, "prune", "upkeep:prune_runs", "remove the folders of ended runs")
-    prune.add_argument("--keep", type=int, default=20, metavar="N", help="keep the newest N")
     doctor = _add(commands, "doctor", "doctor:doctor", "report versions, device, weights, folders")
     doctor.add_argument("--device", choices=DEVICES, default="auto")
     doctor.add_argument("--json", action="store_true")

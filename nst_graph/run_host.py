@@ -214,7 +214,8 @@ class RunHost:
             return None
         for count in range(len(self._replay), -1, -1):
             changes = self._replay[:count]
-            state = self._store.load_checkpoint(fork_key(self._task.key, changes))
+            before = self._replay[count].step if count < len(self._replay) else None
+            state = self._store.load_checkpoint(fork_key(self._task.key, changes), before)
             if state is not None and (not changes or state.facts["step"] >= changes[-1].step):
                 self.changes, self._replay = list(changes), self._replay[count:]
                 return state

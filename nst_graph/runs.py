@@ -15,7 +15,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -43,6 +43,8 @@ class Options:
     name: str = ""
     changes: tuple[tuple[str, str, Any, Any], ...] = ()
     """Overrides applied to the graph file: node, input, old and new value."""
+    live: tuple[tuple[int, str, str, float], ...] = ()
+    """Weight changes that a branched run begins with: step, node, input, value."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,8 @@ class RunFolder:
             known = {k: v for k, v in recorded.items() if k in Options.__dataclass_fields__}
             for name in ("inputs", "targets"):
                 known[name] = tuple(known.get(name, ()))
-            known["changes"] = tuple(tuple(change) for change in known.get("changes", ()))
+            for name in ("changes", "live"):
+                known[name] = tuple(tuple(change) for change in known.get(name, ()))
             return Options(**known)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise UserError(f"run {self.id} has no readable environment.json") from error
@@ -193,10 +196,12 @@ def summary(run: RunFolder) -> RunSummary:
     except OSError:
         told = RunSummary("queued", created=_created(run), name=run.name)
     if told.state in ("running", "paused", "queued") and not run.alive():
-        waiting = told.state == "queued" and time.time() - _created(run) < 10
-        if not waiting:
-            from dataclasses import replace
+        from nst_graph import queue
 
+        starting = told.state == "queued" and time.time() - told.created < 10
+        if run in queue.waiting():
+            return replace(told, state="queued", eta=None)
+        if not starting:
             return replace(told, state="crashed", eta=None, message=_last_line(run.worker_log))
     return told
 
@@ -262,27 +267,27 @@ def _last_line(path: Path) -> str:
     return lines[-1] if lines else ""
 
 
-def start_worker(run: RunFolder) -> int:
-    """Start a worker for ``run`` in a session of its own; its process id.
+def start_worker(run: RunFolder) -> subprocess.Popen[bytes]:
+    """Start a worker for ``run`` in a session of its own.
 
     The worker survives the terminal, the caller and a hang-up, at a lower priority.
     """
     log = os.open(run.worker_log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     try:
-        process = subprocess.Popen(
+        return subprocess.Popen(
             [sys.executable, "-m", "nst_graph.worker", str(run.path)],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
             close_fds=True,
-            **_own_session(),
+            **own_session(),
         )
     finally:
         os.close(log)
-    return process.pid
 
 
-def _own_session() -> Mapping[str, Any]:
+def own_session() -> Mapping[str, Any]:
+    """Arguments of Popen that detach a process from our terminal and session."""
     if os.name == "nt":
         flags = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)
         return {"creationflags": flags | getattr(subprocess, "DETACHED_PROCESS", 0)}
@@ -292,14 +297,15 @@ def _own_session() -> Mapping[str, Any]:
 def launch(
     graph: Path | str, overrides: Sequence[str] = (), options: Options | None = None
 ) -> RunFolder:
-    """Check ``graph``, create a run and start a detached worker; returns at once.
+    """Check ``graph``, create a run and queue it for a detached worker; returns at once.
 
     Raises:
         UserError: the graph cannot run (GraphError carries every problem).
     """
+    from nst_graph import queue
     from nst_graph.prepare import prepare
 
     prepared = prepare(graph, overrides, options or Options())
     run = create(prepared.text, prepared.name, prepared.options)
-    start_worker(run)
+    queue.enqueue(run)
     return run

@@ -12,7 +12,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from nst_graph.document import Document, read, to_workflow
 from nst_graph.errors import UserError
 from nst_graph.folders import Folders, store_folder
 from nst_graph.graph import Checked, check
+from nst_graph.live import recorded_changes, settable
 from nst_graph.machine import environment
 from nst_graph.plan import Change, Plan, make_plan
 from nst_graph.prepare import make_folders
@@ -78,7 +79,7 @@ def execute_run(run: RunFolder, observers: Sequence[events.Emit] = ()) -> Result
 def _execute(run: RunFolder, emit: events.Emit) -> Result:
     options = run.options()
     folders = make_folders([Path(folder) for folder in options.inputs], options)
-    earlier = _recorded_changes(run)
+    earlier = recorded_changes(run)
     with host.use(host.PlainHost(folders)):
         types = node_types()
         document = read(run.graph, types)
@@ -100,7 +101,7 @@ def _execute(run: RunFolder, emit: events.Emit) -> Result:
         )
     )
     inputs = _input_digests(checked, plan, folders)
-    control = Control(run.path / "control.jsonl", emit, _settable(document, checked, plan))
+    control = Control(run.path / "control.jsonl", emit, settable(checked.graph))
     store = Store(store_folder())
     context = Context(
         folders=folders,
@@ -109,7 +110,12 @@ def _execute(run: RunFolder, emit: events.Emit) -> Result:
         control=control,
         graph=checked.graph,
         hidden=lambda plan, partial: _hidden(
-            document, types, plan, partial, inputs, [*earlier, *_live_changes(run, len(earlier))]
+            document,
+            types,
+            plan,
+            partial,
+            inputs,
+            [*earlier, *recorded_changes(run)[len(earlier) :]],
         ),
         run_path=run.path,
         changes=earlier,
@@ -184,61 +190,7 @@ def _input_digests(checked: Checked, plan: Plan, folders: Folders) -> dict[str, 
     return found
 
 
-# -- control ---------------------------------------------------------------------------------
-
-
-def _settable(
-    document: Document, checked: Checked, plan: Plan
-) -> Callable[[str, str, Any], tuple[str, str, float]]:
-    """A function that resolves and validates ``set NODE.INPUT=VALUE`` for a running graph."""
-
-    def resolve(name: str, input_name: str, value: Any) -> tuple[str, str, float]:
-        matches = [task for task in plan if name == task.node or name.lower() == task.title.lower()]
-        exact = [task for task in matches if task.node == name]
-        matches = exact or matches
-        weights = [
-            f"{task.title or task.node}.weight"
-            for task in plan
-            if any(output.type == "NST_LOSS" for output in task.type.outputs)
-            and "weight" in task.type.inputs
-        ]
-        if not matches:
-            raise UserError(f"no node {name!r}; weights that can change: {', '.join(weights)}")
-        if len(matches) > 1:
-            raise UserError(f"{name!r} is the title of {len(matches)} nodes; use the node's id")
-        task = matches[0]
-        declared = task.type.inputs.get(input_name)
-        produces = any(output.type == "NST_LOSS" for output in task.type.outputs)
-        if declared is None or input_name != "weight" or not produces:
-            raise UserError(
-                f"{name}.{input_name} cannot change while the graph runs; "
-                f"weights that can: {', '.join(weights)}"
-            )
-        if input_name in task.links:
-            raise UserError(f"{name}.{input_name} is linked to another node")
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise UserError(f"{name}.{input_name}: {value!r} is not a number")
-        low, high = declared.options.get("min"), declared.options.get("max")
-        if not (low is None or value >= low) or not (high is None or value <= high):
-            raise UserError(f"{name}.{input_name}: {value:g} is outside {low:g} to {high:g}")
-        return task.node, input_name, float(value)
-
-    return resolve
-
-
-def _recorded_changes(run: RunFolder) -> list[Change]:
-    """Weight changes of earlier attempts at this run, oldest first, each once."""
-    found: dict[Change, None] = {}
-    reader = events.LogReader(run.log)
-    while batch := reader.read():
-        for event in batch:
-            if isinstance(event, events.Changed):
-                found[Change(event.step, event.node, event.input, event.new)] = None
-    return list(found)
-
-
-def _live_changes(run: RunFolder, known: int) -> list[Change]:
-    return _recorded_changes(run)[known:]
+# -- signals and heartbeat ---
 
 
 @contextmanager

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import sys
 import time
 from collections.abc import Iterator
 from dataclasses import asdict
 
-from nst_graph import events, runs
+from nst_graph import events, queue, runs
 from nst_graph.errors import UserError
 from nst_graph.progress import Display, duration, number
 from nst_graph.text import clean
@@ -27,7 +28,12 @@ GLYPHS = {
 
 
 def list_runs(arguments: argparse.Namespace) -> int:
-    """One line for each run, newest first."""
+    """One line for each run, newest first; or move one forward in the queue, or prune."""
+    if arguments.prune is not None:
+        return _prune(arguments.prune)
+    if arguments.move is not None:
+        queue.move(runs.find(arguments.move[0]), _position(arguments.move[1]))
+    queue.ensure_runner()
     for folder in runs.list_runs()[: arguments.limit]:
         told = runs.summary(folder)
         if arguments.json:
@@ -43,6 +49,25 @@ def list_runs(arguments: argparse.Namespace) -> int:
         print(clean(line.rstrip(), one_line=True))
         if told.message and told.state in ("failed", "crashed"):
             print(clean(f"    {told.message}", one_line=True))
+    return 0
+
+
+def _position(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise UserError(f"{text!r} is not a place in the queue; 1 is the next to start")
+    return int(text)
+
+
+def _prune(keep: int) -> int:
+    """Remove the folders of ended runs, all but the newest; pictures are never removed."""
+    ended = [
+        run
+        for run in runs.list_runs()
+        if runs.summary(run).state in ("done", "failed", "stopped", "crashed")
+    ]
+    for run in ended[max(keep, 0) :]:
+        shutil.rmtree(run.path)
+        print(f"removed {run.id}")
     return 0
 
 

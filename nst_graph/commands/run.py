@@ -6,12 +6,16 @@ import argparse
 import os
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
-from nst_graph import control, events, runs
+from nst_graph import control, events, queue, runs
+from nst_graph.errors import UserError
+from nst_graph.live import recorded_changes, settable
+from nst_graph.plan import Change
 from nst_graph.prepare import Prepared, prepare
 from nst_graph.progress import Display
-from nst_graph.text import clean
+from nst_graph.text import clean, shorten
 
 EXIT = {"done": 0, "failed": 1, "stopped": 130}
 
@@ -37,7 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
         _warn(item)
         folder = _new_run(item)
         if arguments.detach:
-            runs.start_worker(folder)
+            queue.enqueue(folder)
             print(folder.id)
             continue
         code = _foreground(folder, json=arguments.json, quiet=arguments.quiet)
@@ -55,6 +59,45 @@ def resume(arguments: argparse.Namespace) -> int:
         print(f"run {folder.id} goes on", file=sys.stderr)
         return 0
     return _foreground(folder, json=arguments.json, quiet=arguments.quiet)
+
+
+def branch(arguments: argparse.Namespace) -> int:
+    """Paint on from step N of another run with other weights, as a run of its own."""
+    origin = runs.find(arguments.run)
+    told = runs.summary(origin)
+    if arguments.step > told.step:
+        raise UserError(f"run {origin.id} has only reached step {told.step}")
+    options = origin.options()
+    item = prepare(origin.graph, (), replace(options, changes=()))
+    resolve = settable(item.checked.graph)
+    wanted = [resolve(*split_assignment(text)) for text in arguments.set]
+    live = [change for change in recorded_changes(origin) if change.step <= arguments.step]
+    live += [Change(arguments.step, *change) for change in wanted]
+    branched = replace(
+        item.options,
+        name=options.name,
+        changes=options.changes,
+        force=False,
+        live=tuple((c.step, c.node, c.input, c.value) for c in live),
+    )
+    folder = runs.create(item.text, options.name, branched)
+    if arguments.detach:
+        queue.enqueue(folder)
+        print(folder.id)
+        return 0
+    return _foreground(folder, json=arguments.json, quiet=arguments.quiet)
+
+
+def split_assignment(text: str) -> tuple[str, str, float]:
+    """``NODE.INPUT=VALUE`` as (node, input, number). Raises UserError."""
+    place, equals, value = text.partition("=")
+    node, dot, name = place.rpartition(".")
+    if not (equals and dot and node and name):
+        raise UserError(f"{shorten(text)!r} is not NODE.INPUT=VALUE")
+    try:
+        return node, name, float(value)
+    except ValueError:
+        raise UserError(f"{shorten(text)!r}: {shorten(value)!r} is not a number") from None
 
 
 def _overrides(graph: str, arguments: argparse.Namespace) -> list[str]:

@@ -6,7 +6,8 @@ import argparse
 import sys
 import time
 
-from nst_graph import control, events, runs
+from nst_graph import control, events, queue, runs
+from nst_graph.commands.run import split_assignment
 from nst_graph.errors import UserError
 from nst_graph.text import clean
 
@@ -19,19 +20,16 @@ def pause(arguments: argparse.Namespace) -> int:
 
 
 def stop(arguments: argparse.Namespace) -> int:
+    """End a run, or take it out of the queue if it has not started."""
+    if queue.cancel(runs.find(arguments.run)):
+        print("taken out of the queue", file=sys.stderr)
+        return 0
     return _send(arguments.run, "stop_now" if arguments.now else "stop")
 
 
 def set_weight(arguments: argparse.Namespace) -> int:
     """Change a loss weight of a running optimisation, from its next step on."""
-    place, equals, text = arguments.assignment.partition("=")
-    node, dot, name = place.rpartition(".")
-    if not (equals and dot and node and name):
-        raise UserError(f"{arguments.assignment!r} is not NODE.INPUT=VALUE")
-    try:
-        value = float(text)
-    except ValueError:
-        raise UserError(f"{arguments.assignment!r}: {text!r} is not a number") from None
+    node, name, value = split_assignment(arguments.assignment)
     return _send(arguments.run, "set", node=node, input=name, value=value)
 
 

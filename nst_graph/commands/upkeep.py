@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from nst_graph import folders, runs
+from nst_graph import folders
 from nst_graph.progress import number
 from nst_graph.store import Store
 from nst_graph.text import clean
@@ -47,19 +47,4 @@ def store(arguments: argparse.Namespace) -> int:
         print(f"{number(kept.prune(limit) / 1e6)} MB freed")
         return 0
     print(f"{kept.folder}: {number(kept.size() / 1e6)} MB of {number(kept.limit / 1e6)} MB")
-    return 0
-
-
-def prune_runs(arguments: argparse.Namespace) -> int:
-    """Remove the folders of ended runs, all but the newest; pictures are never removed."""
-    import shutil
-
-    ended = [
-        run
-        for run in runs.list_runs()
-        if runs.summary(run).state in ("done", "failed", "stopped", "crashed")
-    ]
-    for run in ended[arguments.keep :]:
-        shutil.rmtree(run.path)
-        print(f"removed {run.id}")
     return 0
