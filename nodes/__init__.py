@@ -2,10 +2,27 @@
 
 from __future__ import annotations
 
-NODE_CLASS_MAPPINGS: dict[str, type] = {}
+from .fit import NSTResize
+from .load_image import LoadImage, LoadImageMask, NSTLoadImage
+from .save_image import NSTSaveImage, PreviewImage, SaveImage
+
+NODE_CLASS_MAPPINGS: dict[str, type] = {
+    "NSTLoadImage": NSTLoadImage,
+    "NSTResize": NSTResize,
+    "NSTSaveImage": NSTSaveImage,
+}
 """Nodes for every host, ComfyUI included."""
 
-STANDALONE_CLASS_MAPPINGS: dict[str, type] = {}
+STANDALONE_CLASS_MAPPINGS: dict[str, type] = {
+    "LoadImage": LoadImage,
+    "LoadImageMask": LoadImageMask,
+    "PreviewImage": PreviewImage,
+    "SaveImage": SaveImage,
+}
 """Twins of ComfyUI's own nodes, for our runner only."""
 
-NODE_DISPLAY_NAME_MAPPINGS: dict[str, str] = {}
+NODE_DISPLAY_NAME_MAPPINGS: dict[str, str] = {
+    "NSTLoadImage": "Load Image (NST)",
+    "NSTResize": "Resize Image (NST)",
+    "NSTSaveImage": "Save Image (NST)",
+}
