@@ -19,7 +19,7 @@ from filelock import FileLock, Timeout
 
 from nst_graph import events, files, runs
 from nst_graph.errors import UserError
-from nst_graph.folders import home
+from nst_graph.folders import home, runs_folder
 from nst_graph.runs import RunFolder
 
 ATTEMPTS = 3
@@ -33,7 +33,7 @@ def waiting() -> list[RunFolder]:
         names = [name for name in listed if isinstance(name, str) and "/" not in name]
     except (UserError, ValueError, TypeError):
         return []
-    folders = [RunFolder(runs.runs_folder() / name) for name in names]
+    folders = [RunFolder(runs_folder() / name) for name in names]
     return [folder for folder in folders if folder.graph.is_file()]
 
 
@@ -65,7 +65,7 @@ def move(run: RunFolder, position: int) -> None:
         raise UserError(f"run {run.id} is not waiting in the queue")
 
     def reorder(queue: list[str]) -> list[str]:
-        started = [n for n in queue if RunFolder(runs.runs_folder() / n).log.exists()]
+        started = [n for n in queue if RunFolder(runs_folder() / n).log.exists()]
         rest = [name for name in queue if name not in started and name != run.id]
         rest.insert(max(position, 1) - 1, run.id)
         return started + rest
