@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import struct
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -154,7 +155,8 @@ def _read_pickle(path: Path) -> Weights:
     with path.open("rb") as file:
         zipped = file.read(4) == b"PK\x03\x04"
     try:
-        data = torch.load(path, map_location="cpu", weights_only=True, mmap=zipped)
+        with warnings.catch_warnings(action="ignore"):
+            data = torch.load(path, map_location="cpu", weights_only=True, mmap=zipped)
     except MemoryError:
         raise
     except Exception as error:  # whatever the unpickler makes of foreign bytes
