@@ -75,8 +75,8 @@ def parse_axes(
             raise UserError(f"{shorten(text)!r} is not NODE.INPUT=VALUES")
         kind = type_of(node, name)
         values = axes.setdefault((node, name), [])
-        values += [v for v in _values(text, given, kind, pictures) if v not in values]
-    return [Axis(node, name, tuple(values)) for (node, name), values in axes.items()]
+        values += _values(text, given, kind, pictures)
+    return [Axis(node, name, tuple(dict.fromkeys(values))) for (node, name), values in axes.items()]
 
 
 def cells(
