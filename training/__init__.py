@@ -1,0 +1,4 @@
+"""How the embedded encoder `compact` was made. Needs a checkout; not part of the package.
+
+See training/README.md for the commands.
+"""
