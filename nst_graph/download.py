@@ -89,9 +89,12 @@ def _complete(url: str, part: files.Part, progress: Progress) -> None:
         except _Interrupted as error:
             futile = 0 if part.size > before else futile + 1
             if futile == _FUTILE_ATTEMPTS:
+                reason = shorten(str(error), 200)
+                if not part.size:
+                    raise UserError(f"cannot reach {shorten(url, 200)} ({reason})") from error
                 raise UserError(
                     f"the download of {shorten(url, 200)} stopped after {part.size / 1e6:.1f} MB "
-                    f"({shorten(str(error), 200)}); the next attempt goes on from there"
+                    f"({reason}); the next attempt goes on from there"
                 ) from error
             if futile:
                 time.sleep(_PAUSE * futile)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from nst_graph import files
 from nst_graph.errors import UserError
 from nst_graph.host import current
+from nst_graph.style.recognise import recognise
 from nst_graph.style.weights_format import Header, architecture_of, read_header
 from nst_graph.style.weights_lookup import (
     OWN,
@@ -101,7 +102,13 @@ def _info(name: str, models: Path) -> EncoderInfo:
 
 def _remark(name: str, header: Header, path: Path) -> str:
     if header.is_ours:
-        architecture_of(header, repr(path.name))
+        architecture = architecture_of(header, repr(path.name))
+    else:
+        declared = header.metadata.get("input", "")
+        architecture = recognise(header.shapes, path.name, declared).architecture
+    if name.endswith(SUFFIXES):
+        widths = "-".join(map(str, architecture.widths))
+        return f"{sum(architecture.convs)} convolutions, {widths} channels"
     source = header.metadata.get("source_sha256", "")
     if name in TORCHVISION and source and not source.startswith(_known_digest(name)):
         return f"from a file with sha256 {source[:12]}…, which is not torchvision's"
@@ -162,7 +169,7 @@ def fetch(
         try:
             download(_address(name), hub_file(name), _known_digest(name), progress)
         except UserError as error:
-            raise UserError(f"{error}. `--set <node>.encoder=compact` works now") from error
+            raise UserError(f"{error}; {missing(name, models)}") from error
         path = hub_file(name)
     if name in TORCHVISION and path == hub_file(name):
         return _convert(name, models, warn or current().note)[0]

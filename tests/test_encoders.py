@@ -93,6 +93,7 @@ def test_the_list_says_what_is_found_missing_and_unusable(models):
     assert infos["compact"].found and infos["compact"].size and infos["compact"].weights
     assert not infos["vgg19"].found and infos["vgg19"].where == str(hub_file("vgg19"))
     assert infos["good.safetensors"].weights == canonical(SMALL, tensors_for(SMALL)).id
+    assert infos["good.safetensors"].note == "3 convolutions, 4-6 channels"
     assert infos["bad.safetensors"].note.startswith("unusable: ")
 
 

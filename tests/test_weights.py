@@ -167,6 +167,39 @@ def test_the_authors_weights_are_recognised_by_value_whatever_their_file_is_call
     assert read(tmp_path / "some-vgg.pth").architecture.input == "caffe"
 
 
+def with_front(architecture, tensors, by_name):
+    """As in vgg_normalised: 1x1 convolution, then padding, convolution, ReLU … and pooling."""
+    weight = torch.eye(3).flip(0).view(3, 3, 1, 1) * 255
+    bias = -torch.tensor([103.939, 116.779, 123.68])
+    state = {f"{'conv' * by_name}0.weight": weight, f"{'conv' * by_name}0.bias": bias}
+    index = 2
+    for block, count in enumerate(architecture.convs, 1):
+        for i in range(1, count + 1):
+            theirs = f"conv{block}{i}" if by_name else str(index)
+            for part in ("weight", "bias"):
+                state[f"{theirs}.{part}"] = tensors[f"conv{block}_{i}.{part}"]
+            index += 3
+        index += 1
+    return state
+
+
+@pytest.mark.parametrize("by_name", [True, False])
+@pytest.mark.parametrize("convs", [(2, 2, 4, 4, 1), (1, 2)])
+def test_a_net_whose_first_convolution_is_the_input_transform(tmp_path, by_name, convs):
+    wanted = Architecture((4, 5, 6, 7, 8)[: len(convs)], convs, padding="reflect", input="caffe")
+    tensors = tensors_for(wanted)
+    state = with_front(wanted, tensors, by_name)
+    torch.save(state, tmp_path / "a.pth")
+    save_file(state, tmp_path / "a.safetensors", {"input": "raw01"})
+    for name in ("a.pth", "a.safetensors"):
+        found = read(tmp_path / name)
+        assert found.architecture == wanted and found.id == canonical(wanted, tensors).id
+    state[f"{'conv' * by_name}0.bias"] += 1
+    torch.save(state, tmp_path / "a.pth")
+    with pytest.raises(UserError, match="1x1 convolution is not the known one"):
+        read(tmp_path / "a.pth")
+
+
 def without(name):
     return lambda state: state.pop(name)
 

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from nst_graph.errors import UserError
 from nst_graph.style.architecture import TRANSFORMS, Architecture
-from nst_graph.style.recognise import recognise
+from nst_graph.style.recognise import Recognised, recognise
 from nst_graph.style.weights_format import (
     architecture_of,
     calibrated_taps,
@@ -134,15 +134,16 @@ def _read_safetensors(path: Path) -> Weights:
     declared = header.metadata.get("input", "")
     if header.is_ours:
         architecture = architecture_of(header, repr(path.name))
-        sources = {name: name for name in header.shapes}
+        content = Recognised(architecture, {name: name for name in header.shapes}, None)
     else:
-        architecture, sources = recognise(header.shapes, path.name, declared)
+        content = recognise(header.shapes, path.name, declared)
+    wanted = [*content.sources.values(), *_front_names(content)]
     try:
         with safe_open(str(path), framework="pt") as file:
-            tensors = {name: file.get_tensor(source) for name, source in sources.items()}
+            state = {name: file.get_tensor(name) for name in wanted}
     except (SafetensorError, RuntimeError, ValueError) as error:
         raise UserError(f"{path.name!r} is damaged: {ascii(str(error))[:200]}") from error
-    weights = _named(path, architecture, tensors, declared in TRANSFORMS)
+    weights = _canonical(path, content, state, declared in TRANSFORMS)
     if header.is_ours and header.metadata.get("weights", weights.id) != weights.id:
         raise UserError(
             f"{path.name!r} is damaged: its tensors are not those whose digest it holds - "
@@ -173,16 +174,29 @@ def _read_pickle(path: Path) -> Weights:
         for name, value in data.items()
         if isinstance(name, str) and isinstance(value, Tensor) and value.is_floating_point()
     }
-    architecture, sources = recognise({n: tuple(t.shape) for n, t in state.items()}, path.name)
-    return _named(path, architecture, {n: state[source] for n, source in sources.items()}, False)
+    content = recognise({name: tuple(t.shape) for name, t in state.items()}, path.name)
+    return _canonical(path, content, state, False)
 
 
-def _named(
-    path: Path, architecture: Architecture, tensors: Mapping[str, Tensor], declared: bool
+def _front_names(content: Recognised) -> tuple[str, ...]:
+    if content.front is None:
+        return ()
+    return (content.front, content.front.removesuffix("weight") + "bias")
+
+
+def _canonical(
+    path: Path, content: Recognised, state: Mapping[str, Tensor], input_declared: bool
 ) -> Weights:
-    first = tensors["conv1_1.weight"]
-    if not declared and _is_caffe(first):
+    architecture = content.architecture
+    front = [state.get(name) for name in _front_names(content)]
+    if front and not _is_caffe_transform(*front):
+        raise UserError(
+            f"{path.name!r}: its first, 1x1 convolution is not the known one that turns RGB in "
+            "0..1 into BGR in 0..255 minus the mean"
+        )
+    if not input_declared and _is_caffe(state[content.sources["conv1_1.weight"]]):
         architecture = replace(architecture, input="caffe")
+    tensors = {name: state[source] for name, source in content.sources.items()}
     try:
         return canonical(architecture, tensors)
     except UserError as error:
@@ -193,3 +207,12 @@ def _is_caffe(conv1_1: Tensor) -> bool:
     ours = torch.tensor(_CAFFE_FILTER).flatten()
     theirs = conv1_1[0].float().flatten()
     return bool(torch.cosine_similarity(ours, theirs, dim=0) > 0.9999)
+
+
+def _is_caffe_transform(weight: Tensor | None, bias: Tensor | None) -> bool:
+    if weight is None or bias is None or bias.shape != (3,):
+        return False
+    reverse = torch.eye(3).flip(0) * 255.0
+    mean = torch.tensor((103.939, 116.779, 123.68))
+    same_weight = torch.allclose(weight.float().view(3, 3), reverse, atol=0.1)
+    return same_weight and torch.allclose(-bias.float(), mean, atol=0.05)
