@@ -5,6 +5,7 @@ import os
 import pickle
 import struct
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from safetensors.torch import save_file
 
 from nst_graph.errors import UserError
 from nst_graph.style.architecture import PADDINGS, POOLINGS, TRANSFORMS, Architecture
+from nst_graph.style.encoder import Encoder
 from nst_graph.style.weights_files import canonical, pack, read
 from nst_graph.style.weights_format import HEADER_LIMIT, expected, read_header
 
@@ -186,17 +188,21 @@ def with_front(architecture, tensors, by_name):
 @pytest.mark.parametrize("by_name", [True, False])
 @pytest.mark.parametrize("convs", [(2, 2, 4, 4, 1), (1, 2)])
 def test_a_net_whose_first_convolution_is_the_input_transform(tmp_path, by_name, convs):
-    wanted = Architecture((4, 5, 6, 7, 8)[: len(convs)], convs, padding="reflect", input="caffe")
-    tensors = tensors_for(wanted)
-    state = with_front(wanted, tensors, by_name)
+    caffe = Architecture((4, 5, 6, 7, 8)[: len(convs)], convs, padding="reflect", input="caffe")
+    tensors = tensors_for(caffe)
+    state = with_front(caffe, tensors, by_name)
     torch.save(state, tmp_path / "a.pth")
-    save_file(state, tmp_path / "a.safetensors", {"input": "raw01"})
+    save_file(state, tmp_path / "a.safetensors", {"input": "torch"})
+    x = torch.rand(1, 3, 20, 24)
+    wanted = Encoder("caffe", canonical(caffe, tensors))(x, ("conv1_1", "relu2_2"))
     for name in ("a.pth", "a.safetensors"):
         found = read(tmp_path / name)
-        assert found.architecture == wanted and found.id == canonical(wanted, tensors).id
-    state[f"{'conv' * by_name}0.bias"] += 1
+        assert found.architecture == replace(caffe, input="raw01")
+        for layer, tap in Encoder(name, found)(x, wanted).items():
+            assert (tap - wanted[layer]).abs().max() <= 1e-5 * wanted[layer].abs().max()
+    del state[f"{'conv' * by_name}0.bias"]
     torch.save(state, tmp_path / "a.pth")
-    with pytest.raises(UserError, match="1x1 convolution is not the known one"):
+    with pytest.raises(UserError, match="1x1 convolution has no bias"):
         read(tmp_path / "a.pth")
 
 

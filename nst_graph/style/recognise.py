@@ -19,7 +19,7 @@ _CAFFE_FILES = ("d01eb7cb", "00b39a1b", "caffe", "vgg_conv", "normalised", "norm
 @dataclass(frozen=True)
 class Recognised:
     """``sources``: the file's own name for every canonical tensor name. ``front``: the 1x1
-    convolution before the first block, which must be Caffe's input transform, or None."""
+    convolution before the first block, to be merged into it, or None."""
 
     architecture: Architecture
     sources: dict[str, str]
@@ -31,10 +31,10 @@ def recognise(shapes: Shapes, file_name: str, declared_input: str = "") -> Recog
 
     Understood are torchvision's ``features.N.weight`` (also without the prefix, and as
     neural-style-pt writes them), Caffe's ``conv1_1.weight``, and either of them after a 1x1
-    convolution that makes Caffe's input of a picture, as in the ``vgg_normalised`` of Huang &
-    Belongie (2017); those nets pad by reflection. Other tensors, such as the classifier, are
-    ignored. The input transform follows ``declared_input`` if that is one of ours, else the
-    family: Caffe for ``convB_I`` names and for files known by their names, else torchvision.
+    convolution that takes RGB in 0..1, as in the ``vgg_normalised`` of Huang & Belongie (2017);
+    those nets pad by reflection. Other tensors, such as the classifier, are ignored. The input
+    transform follows ``declared_input`` if that is one of ours, else the family: Caffe for
+    ``convB_I`` names and for files known by their names, else torchvision.
 
     Raises:
         UserError: no stack of 3x3 convolutions in blocks of constant width.
@@ -63,14 +63,13 @@ def recognise(shapes: Shapes, file_name: str, declared_input: str = "") -> Recog
             f"conv1_1.weight, found {some}"
         )
     counts = _counts(places, shown)
-    caffe = by_name or front or any(part in file_name.lower() for part in _CAFFE_FILES)
+    caffe = by_name or any(part in file_name.lower() for part in _CAFFE_FILES)
+    family = "raw01" if front else "caffe" if caffe else "torch"
     architecture = Architecture(
         tuple(shapes[places[block, 1]][0] for block in range(1, len(counts) + 1)),
         counts,
         padding="reflect" if front else "zeros",
-        input=declared_input
-        if declared_input in TRANSFORMS and not front
-        else ("caffe" if caffe else "torch"),
+        input=declared_input if declared_input in TRANSFORMS and not front else family,
     )
     sources = {}
     for (block, i), name in places.items():

@@ -188,16 +188,13 @@ def _canonical(
     path: Path, content: Recognised, state: Mapping[str, Tensor], input_declared: bool
 ) -> Weights:
     architecture = content.architecture
-    front = [state.get(name) for name in _front_names(content)]
-    if front and not _is_caffe_transform(*front):
-        raise UserError(
-            f"{path.name!r}: its first, 1x1 convolution is not the known one that turns RGB in "
-            "0..1 into BGR in 0..255 minus the mean"
-        )
-    if not input_declared and _is_caffe(state[content.sources["conv1_1.weight"]]):
-        architecture = replace(architecture, input="caffe")
     tensors = {name: state[source] for name, source in content.sources.items()}
     try:
+        if content.front is not None:
+            matrix, offset = (state.get(name) for name in _front_names(content))
+            tensors |= _with_front(matrix, offset, tensors)
+        elif not input_declared and _is_caffe(tensors["conv1_1.weight"]):
+            architecture = replace(architecture, input="caffe")
         return canonical(architecture, tensors)
     except UserError as error:
         raise UserError(f"{path.name!r}: {error}") from error
@@ -209,10 +206,18 @@ def _is_caffe(conv1_1: Tensor) -> bool:
     return bool(torch.cosine_similarity(ours, theirs, dim=0) > 0.9999)
 
 
-def _is_caffe_transform(weight: Tensor | None, bias: Tensor | None) -> bool:
-    if weight is None or bias is None or bias.shape != (3,):
-        return False
-    reverse = torch.eye(3).flip(0) * 255.0
-    mean = torch.tensor((103.939, 116.779, 123.68))
-    same_weight = torch.allclose(weight.float().view(3, 3), reverse, atol=0.1)
-    return same_weight and torch.allclose(-bias.float(), mean, atol=0.05)
+def _with_front(
+    matrix: Tensor | None, offset: Tensor | None, tensors: Mapping[str, Tensor]
+) -> dict[str, Tensor]:
+    """conv1_1 of the net without its 1x1 convolution: the product of the two.
+
+    Exact because the padding in between repeats pixels, as the 1x1 convolution would.
+    """
+    if matrix is None or offset is None or offset.shape != (3,):
+        raise UserError("the first, 1x1 convolution has no bias of three numbers")
+    weight = tensors["conv1_1.weight"].double()
+    return {
+        "conv1_1.weight": torch.einsum("oihw,ic->ochw", weight, matrix.double().view(3, 3)),
+        "conv1_1.bias": tensors["conv1_1.bias"].double()
+        + torch.einsum("oihw,i->o", weight, offset.double()),
+    }
