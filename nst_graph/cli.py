@@ -198,13 +198,20 @@ def _observe_commands(commands: _Commands) -> None:  # type: ignore[type-arg]
 
 
 def _upkeep_commands(commands: _Commands) -> None:  # type: ignore[type-arg]
-    encoders = _add(commands, "encoders", "upkeep:encoders", "list or fetch encoder weights")
-    encoders.add_argument("action", nargs="?", choices=("list", "fetch"), default="list")
+    encoders = _add(commands, "encoders", "upkeep:encoders", "list, fetch or normalise weights")
+    encoders.add_argument(
+        "action", nargs="?", choices=("list", "fetch", "normalise"), default="list"
+    )
     encoders.add_argument("name", nargs="?", default="vgg19", metavar="NAME")
+    encoders.add_argument("--pictures", metavar="FOLDER", help="pictures to normalise over")
+    encoders.add_argument("--out", metavar="NAME.safetensors", help="name of the normalised file")
     encoders.add_argument("--offline", action="store_true")
     store = _add(commands, "store", "upkeep:store", "stored results: size, verify, prune")
     store.add_argument("action", nargs="?", choices=("size", "verify", "prune"), default="size")
     store.add_argument("--limit", type=float, metavar="GB", help="prune down to this size")
+    comfyui = _add(commands, "comfyui", "comfyui:install", "make the node pack known to a ComfyUI")
+    comfyui.add_argument("action", choices=("install",))
+    comfyui.add_argument("folder", metavar="DIR", help="the folder of ComfyUI")
     doctor = _add(commands, "doctor", "doctor:doctor", "report versions, device, weights, folders")
     doctor.add_argument("--device", choices=DEVICES, default="auto")
     doctor.add_argument("--json", action="store_true")

@@ -4,20 +4,32 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 
 from nst_graph import folders
+from nst_graph.errors import UserError
 from nst_graph.progress import number
 from nst_graph.store import Store
 from nst_graph.text import clean
 
 
 def encoders(arguments: argparse.Namespace) -> int:
-    """List the encoders, or fetch one."""
+    """List the encoders, fetch one, or normalise one over a folder of pictures."""
     from nst_graph import encoders as known
 
     models = folders.models_folder()
+    if arguments.action == "normalise":
+        from nst_graph.normalise import normalise
+
+        if arguments.pictures is None:
+            raise UserError("nst encoders normalise needs --pictures FOLDER")
+        name = arguments.out or f"{Path(arguments.name).stem}-normalised.safetensors"
+        path, error = normalise(arguments.name, Path(arguments.pictures), models, name)
+        print(f"output preserved to {error:.0e}", file=sys.stderr)
+        print(clean(str(path), one_line=True))
+        return 0
     if arguments.action == "fetch":
-        path = known.fetch(arguments.name, models, _progress, offline=arguments.offline)
+        path = known.fetch(arguments.name, models, _progress, arguments.offline, _warn)
         print(file=sys.stderr)
         print(clean(str(path), one_line=True))
         return 0
@@ -26,6 +38,10 @@ def encoders(arguments: argparse.Namespace) -> int:
         size = f"{info.size / 1e6:.1f} MB" if info.size else ""
         print(clean(f"{info.name:<28} {state:<10} {size:>10}  {info.where}  {info.note}".rstrip()))
     return 0
+
+
+def _warn(message: str) -> None:
+    print(clean(f"warning: {message}"), file=sys.stderr)
 
 
 def _progress(done: int, total: int | None) -> None:
