@@ -90,6 +90,7 @@ def _decoded(
         picture = picture.convert("RGBA")
         alpha = _samples(picture, lower)[..., 3].copy()
         picture = picture.convert("L" if gray_mode else "RGB")
+        lower = lower.convert("RGB") if lower is not None else None
     if picture.mode in ("1", "L"):
         return _gray_to_rgb(_samples(picture.convert("L")), profile, notes), alpha
     if picture.mode not in ("RGB", "CMYK", "LAB"):
