@@ -362,6 +362,18 @@ def test_metadata_that_does_not_fit_is_refused(tmp_path, change, says):
             read(file)
 
 
+@pytest.mark.parametrize("width", [10**9, 4000, 0])
+def test_a_small_pickle_of_a_gigantic_net_is_refused_before_it_takes_memory(tmp_path, width):
+    state, before = {}, 3
+    for index in (0, 2, 5):
+        state[f"{index}.weight"] = torch.zeros(()).expand(width, before, 3, 3)
+        state[f"{index}.bias"] = torch.zeros(()).expand(width)
+        before = width
+    torch.save(state, tmp_path / "a.pth")
+    assert (tmp_path / "a.pth").stat().st_size < 10_000
+    assert "too wide or too many" in refused(tmp_path / "a.pth")
+
+
 def test_code_in_a_pickle_is_never_run(tmp_path):
     class Bomb:
         def __reduce__(self):

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from math import prod
 
 from nst_graph.errors import UserError
 
@@ -39,7 +40,8 @@ raw255     255 x                                                     (ComfyUI-Fa
 """
 
 AUTO = "auto"
-MAX_BLOCKS, MAX_CONVS, MAX_WIDTH = 8, 16, 4096
+MAX_BLOCKS, MAX_CONVS, MAX_WIDTH, MAX_WEIGHTS = 8, 16, 4096, 100_000_000
+"""Five times VGG-19; a file that declares more is not read, whatever it claims to hold."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,19 @@ class Architecture:
     pooling: str = "max"
     padding: str = "zeros"
     input: str = "torch"
+
+    @cached_property
+    def is_plausible(self) -> bool:
+        """Whether the sizes are within the limits and the options known."""
+        return (
+            1 <= len(self.widths) == len(self.convs) <= MAX_BLOCKS
+            and all(1 <= n <= MAX_WIDTH for n in self.widths)
+            and all(1 <= n <= MAX_CONVS for n in self.convs)
+            and sum(prod(self.conv_shape(conv)) for conv in self.conv_names) <= MAX_WEIGHTS
+            and self.pooling in POOLINGS
+            and self.padding in PADDINGS
+            and self.input in TRANSFORMS
+        )
 
     @cached_property
     def conv_names(self) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from nst_graph.errors import UserError
-from nst_graph.style.architecture import MAX_BLOCKS, MAX_CONVS, TRANSFORMS, Architecture
+from nst_graph.style.architecture import TRANSFORMS, Architecture
 from nst_graph.style.weights_format import Shapes, expected
 
 _BY_INDEX = re.compile(r"(?:module\.)?(?:features\.)?([0-9]{1,3})\.weight")
@@ -71,6 +71,8 @@ def recognise(shapes: Shapes, file_name: str, declared_input: str = "") -> Recog
         padding="reflect" if front else "zeros",
         input=declared_input if declared_input in TRANSFORMS and not front else family,
     )
+    if not architecture.is_plausible:
+        raise UserError(f"{shown} is not VGG-shaped: its layers are too wide or too many")
     sources = {}
     for (block, i), name in places.items():
         sources[f"conv{block}_{i}.weight"] = name
@@ -110,6 +112,6 @@ def _counts(places: dict[tuple[int, int], str], shown: str) -> tuple[int, ...]:
     blocks = range(1, max(places)[0] + 1)
     counts = tuple(sum(b == block for b, _ in places) for block in blocks)
     complete = {(b, i) for b, n in enumerate(counts, 1) for i in range(1, n + 1)}
-    if set(places) != complete or len(counts) > MAX_BLOCKS or max(counts) > MAX_CONVS:
+    if set(places) != complete:
         raise UserError(f"{shown} is not VGG-shaped: some of its convolutions are missing")
     return counts

@@ -37,15 +37,7 @@ from math import prod
 from pathlib import Path
 
 from nst_graph.errors import UserError
-from nst_graph.style.architecture import (
-    MAX_BLOCKS,
-    MAX_CONVS,
-    MAX_WIDTH,
-    PADDINGS,
-    POOLINGS,
-    TRANSFORMS,
-    Architecture,
-)
+from nst_graph.style.architecture import Architecture
 
 FORMAT = "nst-encoder/1"
 HEADER_LIMIT = 1 << 20
@@ -130,14 +122,7 @@ def architecture_of(header: Header, shown: str) -> Architecture:
         )
     except (KeyError, ValueError) as error:
         raise UserError(f"{shown} has incomplete metadata for {FORMAT}: {error}") from error
-    if (
-        not 1 <= len(found.widths) == len(found.convs) <= MAX_BLOCKS
-        or not all(1 <= n <= MAX_WIDTH for n in found.widths)
-        or not all(1 <= n <= MAX_CONVS for n in found.convs)
-        or found.pooling not in POOLINGS
-        or found.padding not in PADDINGS
-        or found.input not in TRANSFORMS
-    ):
+    if not found.is_plausible:
         raise UserError(f"{shown} describes a network that this version does not know")
     calibrated = calibrated_taps(header.shapes)
     for name, shape in expected(found, calibrated).items():
