@@ -1,0 +1,110 @@
+"""The node reference, generated from the declarations: help pages, one table, ``node_list.json``.
+
+``python -m nst_graph.reference`` rewrites the generated files of a checkout; a test compares.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from nst_graph import files, host
+from nst_graph.folders import Folders
+from nst_graph.registry import Input, NodeType, node_types
+
+START, END = "<!-- nodes: generated -->", "<!-- end of nodes -->"
+
+
+def node_page(node: NodeType) -> str:
+    """One node in Markdown, as ComfyUI's help panel shows it."""
+    lines = [f"# {node.display_name}", "", f"`{node.id}`: {node.description.strip()}", ""]
+    if node.inputs:
+        lines += ["| input | type | default | |", "|---|---|---|---|"]
+        lines += [_row(item) for item in node.inputs.values()]
+        lines.append("")
+    if node.outputs:
+        lines += ["| output | type | |", "|---|---|---|"]
+        lines += [f"| `{o.name}` | {o.type} | {_cell(o.tooltip)} |" for o in node.outputs]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def node_table(types: Mapping[str, NodeType]) -> str:
+    """All nodes in one Markdown table, by category."""
+    lines = ["| node | gives | what it does |", "|---|---|---|"]
+    for node in sorted(types.values(), key=lambda n: (n.category, n.id)):
+        gives = ", ".join(dict.fromkeys(output.type for output in node.outputs)) or "files"
+        lines.append(f"| `{node.id}` | {gives} | {_cell(_first_sentence(node.description))} |")
+    return "\n".join(lines)
+
+
+def generated(root: Path) -> dict[Path, str]:
+    """Every generated file of the checkout at ``root`` and what it should hold."""
+    with host.use(host.PlainHost(Folders((), root, root, root))):
+        types = node_types()
+    comfyui = {
+        name: node for name, node in types.items() if node.module.startswith("nst_graph.nodes.")
+    }
+    from nst_graph.nodes import NODE_CLASS_MAPPINGS
+
+    exported = {name: node for name, node in comfyui.items() if name in NODE_CLASS_MAPPINGS}
+    pages = {root / "web" / "docs" / f"{name}.md": node_page(n) for name, n in exported.items()}
+    listed = {name: _first_sentence(node.description) for name, node in exported.items()}
+    readme = root / "README.md"
+    reference = "\n".join(
+        [
+            "# Node reference",
+            "",
+            "Generated from the declarations of the nodes; `nst nodes NODE` prints the same.",
+            "",
+            *(node_page(node).replace("# ", "## ", 1) for node in comfyui.values()),
+        ]
+    )
+    return {
+        **pages,
+        root / "node_list.json": json.dumps(listed, indent=2) + "\n",
+        root / "docs" / "nodes.md": reference,
+        readme: _between(readme.read_text(encoding="utf-8"), node_table(comfyui)),
+    }
+
+
+def _row(item: Input) -> str:
+    kind = item.type
+    if item.choices is not None and not item.options.get("image_upload"):
+        shown = [f"`{choice}`" for choice in item.choices[:12]]
+        kind = ", ".join(shown) + (" …" if len(item.choices) > 12 else "")
+    elif item.options.get("image_upload"):
+        kind = "picture"
+    elif item.type in ("INT", "FLOAT") and {"min", "max"} <= item.options.keys():
+        kind = f"{item.type}, {item.options['min']:g} to {item.options['max']:g}"
+    if not item.is_widget or item.options.get("image_upload"):
+        default = "" if item.required else "(optional)"
+    else:
+        default = f"`{item.default}`" if item.default != "" else "(empty)"
+    tip = str(item.options.get("tooltip", ""))
+    return f"| `{item.name}` | {_cell(kind)} | {default} | {_cell(tip)} |"
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+def _first_sentence(text: str) -> str:
+    return text.strip().split(". ")[0].split("\n\n")[0].rstrip(".") + "."
+
+
+def _between(text: str, table: str) -> str:
+    before, _, rest = text.partition(START)
+    _, _, after = rest.partition(END)
+    return f"{before}{START}\n{table}\n{END}{after}"
+
+
+def main() -> None:
+    root = Path(__file__).resolve().parent.parent
+    for path, text in generated(root).items():
+        files.write(path, text.encode())
+
+
+if __name__ == "__main__":
+    main()
