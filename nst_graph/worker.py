@@ -146,8 +146,11 @@ def _hidden(
     prompt = {
         node: {**data, "inputs": dict(data["inputs"])} for node, data in document.nodes.items()
     }
+    original = {}
     for change in changes:
-        prompt[change.node]["inputs"][change.input] = change.value
+        inputs_of = prompt[change.node]["inputs"]
+        original.setdefault(f"{change.node}.{change.input}", inputs_of.get(change.input))
+        inputs_of[change.input] = change.value
     machine = plan.environment
     recipe: dict[str, Any] = {
         "version": 1,
@@ -162,6 +165,9 @@ def _hidden(
     }
     if changes:
         recipe["changes"] = [[c.step, c.node, c.input, c.value] for c in changes]
+        recipe["original"] = {
+            place: value for place, value in original.items() if value is not None
+        }
     if partial:
         recipe["partial"] = dict(partial)
     return {

@@ -1,0 +1,178 @@
+"""``nst verify``, ``nst diff`` and ``nst export``: what a picture or a run holds, compared."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import io
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from nst_graph import events, files, host, runs
+from nst_graph.document import Document, find_graph, read
+from nst_graph.errors import UserError
+from nst_graph.machine import environment
+from nst_graph.prepare import input_roots, make_folders, prepare
+from nst_graph.registry import node_types
+from nst_graph.text import clean, shorten
+
+
+def verify(arguments: argparse.Namespace) -> int:
+    """Run the recipe inside a picture again and say whether the same picture comes out.
+
+    0: bit-identical; 1: different, with the largest difference and what may explain it.
+    """
+    path = Path(arguments.picture)
+    document = _document(str(path))
+    recipe = document.nst
+    if recipe is None:
+        raise UserError(f"{shorten(str(path), 200)} holds no nst recipe; nst-graph did not save it")
+    if "partial" in recipe:
+        raise UserError(f"{shorten(str(path), 200)} was saved by a run that was stopped half-way")
+    recorded = recipe.get("environment", {})
+    explained = list(_differences(recorded, recipe.get("versions", {})))
+    with tempfile.TemporaryDirectory(prefix="nst-verify-") as folder:
+        options = runs.Options(
+            inputs=tuple(str(Path(d).absolute()) for d in arguments.input_dir),
+            output=folder,
+            device=str(recorded.get("device", "auto")),
+            threads=int(recorded.get("threads", 0)),
+            force=True,
+            live=tuple((int(s), n, i, float(v)) for s, n, i, v in recipe.get("changes", ())),
+        )
+        try:
+            environment(options.device)
+        except UserError as error:
+            explained.append(f"device {options.device} is not here ({error}); used what there is")
+            options = replace(options, device="auto")
+        made = _run_again(path, recipe.get("original", {}), options)
+        largest = min(_largest_difference(path, other) for other in made)
+    if largest == 0:
+        print("bit-identical")
+        return 0
+    print(f"different: up to {largest} of 255")
+    for line in explained or ["no difference in device, threads or versions explains it"]:
+        print(clean(f"  {line}"))
+    return 1
+
+
+def _run_again(path: Path, original: Mapping[str, Any], options: runs.Options) -> list[Path]:
+    from nst_graph.progress import Display
+    from nst_graph.worker import execute_run
+
+    item = prepare(path, [f"{place}={value}" for place, value in original.items()], options)
+    run = runs.create(item.text, f"verify {path.stem}", item.options)
+    display = Display()
+    try:
+        result = execute_run(run, [display])
+    finally:
+        display.close()
+    made = [
+        Path(p) for p in result.outputs if p.lower().endswith((".png", ".jpg", ".webp", ".tif"))
+    ]
+    if result.status != "done" or not made:
+        raise UserError("the recipe could not be run again; what is missing is named above")
+    return made
+
+
+def _differences(recorded: Mapping[str, Any], versions: Mapping[str, Any]) -> Iterator[str]:
+    here = environment()
+    for name in ("device", "precision"):
+        if name in recorded and recorded[name] != getattr(here, name):
+            yield f"{name}: {recorded[name]} then, {getattr(here, name)} now"
+    for package, version in runs.versions().items():
+        if package in versions and versions[package] != version:
+            yield f"{package}: {versions[package]} then, {version} now"
+
+
+def _largest_difference(one: Path, other: Path) -> int:
+    import numpy as np
+    from PIL import Image
+
+    kinds = ("PNG", "JPEG", "WEBP", "TIFF")
+    with Image.open(one, formats=kinds) as a, Image.open(other, formats=kinds) as b:
+        if a.size != b.size:
+            return 255
+        first = np.asarray(a.convert("RGB"), dtype=np.int16)
+        second = np.asarray(b.convert("RGB"), dtype=np.int16)
+    return int(np.abs(first - second).max())
+
+
+def diff(arguments: argparse.Namespace) -> int:
+    """What differs between two graphs, runs or pictures: nodes, inputs, pixels."""
+    first, second = (_document(name) for name in (arguments.first, arguments.second))
+    lines = list(_graph_differences(first.nodes, second.nodes))
+    pictures = [Path(n) for n in (arguments.first, arguments.second) if _is_picture(n)]
+    if len(pictures) == 2:
+        largest = _largest_difference(*pictures)
+        if largest:
+            lines.append(f"pixels: up to {largest} of 255")
+    for line in lines:
+        print(clean(line, one_line=True))
+    if not lines:
+        print("no difference", file=sys.stderr)
+    return 1 if lines else 0
+
+
+def _is_picture(name: str) -> bool:
+    return Path(name).is_file() and not name.lower().endswith(".json")
+
+
+def _graph_differences(a: Mapping[str, Any], b: Mapping[str, Any]) -> Iterator[str]:
+    for node in sorted(a.keys() | b.keys(), key=lambda n: (len(n), n)):
+        one, other = a.get(node), b.get(node)
+        if one is None or other is None:
+            kind = (one or other or {}).get("class_type")
+            yield f"#{node} {kind}: only in the {'second' if one is None else 'first'}"
+            continue
+        title = other.get("_meta", {}).get("title") or other["class_type"]
+        if one["class_type"] != other["class_type"]:
+            yield f"#{node}: {one['class_type']} -> {other['class_type']}"
+        for name in sorted(one["inputs"].keys() | other["inputs"].keys()):
+            before, after = one["inputs"].get(name), other["inputs"].get(name)
+            if before != after:
+                yield f"{title} (#{node}).{name}: {before!r} -> {after!r}"
+
+
+def _document(name: str) -> Document:
+    """The graph in a file, a picture, a shipped example, or a run."""
+    try:
+        path = find_graph(name)
+    except UserError as error:
+        try:
+            path = runs.find(name).graph
+        except UserError:
+            raise error from None
+    folders = make_folders(input_roots(path, runs.Options()), runs.Options())
+    with host.use(host.PlainHost(folders)):
+        return read(path, node_types())
+
+
+def export(arguments: argparse.Namespace) -> int:
+    """The losses of a run as CSV: one row a step, one column a term."""
+    run = runs.find(arguments.run)
+    steps = []
+    reader = events.LogReader(run.log)
+    while batch := reader.read():
+        steps += [event for event in batch if isinstance(event, events.Step)]
+    if not steps:
+        raise UserError(f"run {run.id} has no steps yet")
+    terms = sorted({name for step in steps for name in step.losses})
+    table = io.StringIO()
+    writer = csv.writer(table)
+    writer.writerow(["node", "step", "scale", "seconds", "evaluations", "total", *terms])
+    for step in steps:
+        facts = [step.node, step.step, step.scale, step.seconds, step.evaluations, step.total]
+        writer.writerow([*facts, *(step.losses.get(term, "") for term in terms)])
+    if arguments.out in (None, "-"):
+        print(table.getvalue(), end="")
+        return 0
+    try:
+        files.write(Path(arguments.out), table.getvalue().encode())
+    except OSError as error:
+        raise UserError(f"cannot write {arguments.out}: {error.strerror}") from error
+    return 0
