@@ -238,6 +238,11 @@ class LogReader:
         self._offset = 0
         self._rest = b""
 
+    @property
+    def offset(self) -> int:
+        """Bytes of the file read so far."""
+        return self._offset
+
     def read(self, limit: int = 1 << 20) -> list[Event]:
         """At most about ``limit`` bytes' worth of events; an empty list means nothing new."""
         try:

@@ -149,6 +149,14 @@ class Part:
         self._file.close()
 
 
+def move(source: Path, target: Path) -> None:
+    """Rename ``source`` to ``target`` on the same file system, durably; never replaces a folder."""
+    make_folder(target.parent)
+    source.rename(target)
+    sync_folder(target.parent)
+    sync_folder(source.parent)
+
+
 def remove(path: Path) -> None:
     with suppress(FileNotFoundError):
         path.unlink()

@@ -1,0 +1,433 @@
+"""Watching one run: progress, curves, terms, picture, resources, log; pausing, stopping,
+changing weights. Everything shown comes from the run's log, everything done is a command."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Horizontal, Vertical
+
+from nst_graph import control, runs
+from nst_graph.errors import UserError
+from nst_graph.progress import duration, number
+
+from .. import keys, recorded
+from ..listing import START_SECONDS, created_at, last_words
+from ..series import TOTAL
+from ..state import Optimisation, RunState
+from ..tail import Follower
+from ..weights import ask_weight
+from ..widgets import terms as terms_table
+from ..widgets.curves import Curves
+from ..widgets.gauges import Log, Nodes, Progress, Resources
+from ..widgets.plot import Line, Sign
+from ..widgets.preview import Picture
+from .log import LogScreen
+from .page import Page
+from .plotkeys import PlotKeys
+
+PICTURE_SECONDS = 2.0
+ALIVE_SECONDS = 1.0
+PATIENCE = 10.0
+QUICK = 0.1
+"""Seconds between looks at the log while an answer is awaited or the log is being read."""
+
+
+class MonitorScreen(PlotKeys, Page):
+    MODE = "monitor"
+    SCOPES = ("monitor",)
+    BINDINGS: ClassVar[list[BindingType]] = [*keys.bindings("monitor")]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.run: runs.RunFolder | None = None
+        self.follower: Follower | None = None
+        self._forget()
+
+    def _forget(self) -> None:
+        """Nothing chosen yet: a new run is shown."""
+        self.hidden: set[str] = set()
+        self.only_selected = False
+        self.chosen_node: str | None = None
+        self.scrubbed: int | None = None
+        self.pending: dict[str, tuple[str, float]] = {}
+        self.declared: dict[str, recorded.RecordedNode] = {}
+        self.alive = False
+        self._asked_alive = -10.0
+        self._pictured = -10.0
+        self._stopping = False
+        self._ended = False
+
+    def body(self) -> ComposeResult:
+        yield Progress(id="progress")
+        with Horizontal(id="top"):
+            yield Curves("loss", id="curves")
+            yield Picture(id="picture")
+        with Horizontal(id="middle"):
+            yield terms_table.Terms(id="terms")
+            yield Nodes(id="nodes")
+            with Vertical(id="side"):
+                yield Resources(id="resources")
+                yield Log(id="side-log")
+        yield Log(id="log-pane")
+
+    # -- what is shown ---------------------------------------------------------------------------
+
+    @property
+    def state(self) -> RunState:
+        return self.follower.state if self.follower is not None else RunState()
+
+    @property
+    def optimisation(self) -> Optimisation | None:
+        state = self.state
+        node = self.chosen_node if self.chosen_node in state.optimisations else state.current
+        return state.optimisations.get(node or "")
+
+    @property
+    def shown_state(self) -> str:
+        """The log's state, corrected by what the lock says."""
+        state = self.state.state
+        if self.run is None or state in ("done", "failed", "stopped") or self.alive:
+            return state
+        young = time.time() - created_at(self.run) < START_SECONDS
+        return "queued" if state == "queued" and young else "crashed"
+
+    def show_run(self, run: runs.RunFolder) -> None:
+        self.run, self.follower = run, self.nst.follower(run)
+        self._forget()
+        self.declared = recorded.nodes(run.graph)
+        self.curves.drop_cursor()
+        self.curves.whole()
+        self.say("")
+
+    def tick(self) -> float | None:
+        wanted = self.nst.run_folder
+        if wanted is None:
+            wanted = self.nst.run_folder = next(iter(runs.list_runs()), None)
+        if wanted is None:
+            self.say("no run yet: 1, then a, runs a graph", "dim")
+            return None
+        if wanted != self.run:
+            self.show_run(wanted)
+        assert self.follower is not None
+        self.follower.poll()
+        self._look_alive()
+        self._hear_answers()
+        self.draw()
+        return QUICK if self.pending or self.follower.behind else None
+
+    def draw(self) -> None:
+        assert self.run is not None and self.follower is not None
+        state, found = self.state, self.optimisation
+        progress = self.query_one(Progress)
+        progress.reading = self.follower.share if self.follower.behind else None
+        progress.state, progress.shown_state = state, self.shown_state
+        progress.node = found.node if found else None
+        progress.repaint()
+        io = f"io {self.nst.governor.rate / 1000:.0f} KB/s" if not self._quiet else ""
+        pid = f"pid {state.pid} · " if state.pid and self.alive else ""
+        self.top_bar.say(self.run.name, self.shown_state, pid + io)
+        if found is not None:
+            self._draw_curves(found)
+            self._draw_picture(found)
+        elif not self.curves.plot.lines:
+            self.query_one("#picture", Picture).show(None, "picture")
+            self.curves.repaint()
+        nodes, resources = self.query_one(Nodes), self.query_one(Resources)
+        nodes.state = resources.state = state
+        nodes.repaint()
+        resources.repaint()
+        for log in self.query(Log):
+            log.lines = state.lines
+            log.repaint()
+
+    @property
+    def _quiet(self) -> bool:
+        """Nothing more will come from this run: the figures in the bar stand still."""
+        return not self.alive
+
+    def _draw_curves(self, found: Optimisation) -> None:
+        plot, table = self.curves.plot, self.query_one(terms_table.Terms)
+        names = found.track.names
+        every = [Line(n, i, found.track, n) for i, n in enumerate(names)]
+        cursor = plot.view.cursor
+        at = None
+        table.heading = "now"
+        plot.lines = every
+        if cursor is not None:
+            at = dict(zip(names, plot.values_at(cursor), strict=True))
+            table.heading = f"@{number(cursor)}"
+        weights = {name: self._weight(found, name) for name in names}
+        table.rows = terms_table.rows(found.track, weights, self.hidden, at)
+        table.repaint()
+        selected = table.current.name if table.current else TOTAL
+        plot.lines = [
+            line
+            for line in every
+            if (line.name == selected if self.only_selected else line.name not in self.hidden)
+        ]
+        plot.signs = [
+            Sign(found.track, mark.step, "mark" if mark.kind == "weight" else "dim")
+            for mark in found.marks
+        ]
+        plot.planned = found.step.steps
+        self.curves.repaint()
+
+    def _weight(self, found: Optimisation, term: str) -> float | None:
+        """The weight in force: the changed one, else the graph's, else weighted over raw."""
+        node = self.state.term_node(term)
+        if node is not None:
+            given: Any = self.state.weights.get((node, "weight"))
+            if given is None and node in self.declared:
+                given = self.declared[node].values.get("weight")
+            if isinstance(given, int | float) and not isinstance(given, bool):
+                return float(given)
+        return found.weight_ratio(term)
+
+    def _draw_picture(self, found: Optimisation) -> None:
+        assert self.run is not None
+        picture = self.query_one("#picture", Picture)
+        if not found.previews:
+            picture.show(None, "picture")
+            return
+        now = time.monotonic()
+        live = self.scrubbed is None
+        index = (
+            len(found.previews) - 1 if live else min(self.scrubbed or 0, len(found.previews) - 1)
+        )
+        step, name = found.previews[index]
+        title = f"step {step}"
+        if live and picture.path is not None and picture.title != title and self.alive:
+            due = now - self._pictured >= max(PICTURE_SECONDS, 2 * self.nst.governor.interval)
+            if not due or not self.nst.governor.pictures:
+                return
+        if picture.title != title or picture.path is None:
+            self._pictured = now
+            path = recorded.picture(self.run.path, name)
+            place = "" if live else f"{index + 1} of {len(found.previews)}"
+            picture.show(path, title, place)
+
+    def in_short(self) -> Iterator[str]:
+        state, found = self.state, self.optimisation
+        yield f"{self.run.name if self.run else 'no run'}: {self.shown_state}"
+        if found is not None:
+            eta = f", ETA {duration(found.eta)}" if found.eta is not None else ""
+            yield f"step {found.step.step}/{found.step.steps}{eta}"
+            yield f"loss {number(found.step.total)}"
+        elif state.order:
+            busy = [n.title for n in state.nodes.values() if n.state == "running"]
+            yield f"running {', '.join(busy) or 'nothing'}"
+
+    # -- the worker and its answers ----------------------------------------------------------------
+
+    def _look_alive(self) -> None:
+        assert self.run is not None
+        now = time.monotonic()
+        if now - self._asked_alive >= ALIVE_SECONDS:
+            self._asked_alive, self.alive = now, self.run.alive()
+        if self.shown_state == "crashed" and not self._ended:
+            self._ended = True
+            words = last_words(self.run)
+            self.say(f"the worker has died; r goes on. {words}", "bad")
+        elif self.state.finished is not None and not self._ended:
+            self._ended = True
+            outputs = self.state.finished.outputs
+            if self.state.failure:
+                self.say(self.state.failure, "bad")
+            elif outputs:
+                self.say(f"result: {outputs[-1]}", "ok")
+        elif self.alive and self.state.finished is None:
+            self._ended = False
+
+    def _hear_answers(self) -> None:
+        for command_id, (what, sent) in list(self.pending.items()):
+            answer = self.state.acks.get(command_id)
+            if answer is not None:
+                del self.pending[command_id]
+                text = answer.message if answer.ok else f"{what} refused: {answer.message}"
+                self.say(text or f"{what}: done", "ok" if answer.ok else "bad")
+            elif time.monotonic() - sent > PATIENCE:
+                del self.pending[command_id]
+                self.say(f"{what}: no answer yet; the worker may be busy", "warn")
+
+    def command(self, name: str, what: str, **details: Any) -> bool:
+        """Send a command; its answer will be shown. Whether there is someone to receive it."""
+        if self.run is None:
+            return False
+        self.alive = self.run.alive()
+        if not self.alive:
+            self.say(f"cannot {what}: the run is {self.shown_state}", "warn")
+            return False
+        try:
+            command_id = control.send(self.run, name, **details)
+        except (OSError, UserError) as error:
+            self.say(f"cannot {what}: {error}", "bad")
+            return False
+        self.pending[command_id] = (what, time.monotonic())
+        self.say(f"{what}: sent", "dim")
+        self.beat_now()
+        return True
+
+    # -- actions -----------------------------------------------------------------------------------
+
+    @property
+    def curves(self) -> Curves:
+        return self.query_one("#curves", Curves)
+
+    @property
+    def picture(self) -> Picture:
+        return self.query_one("#picture", Picture)
+
+    def action_pause(self) -> None:
+        resume = self.state.state == "paused"
+        self.command("resume" if resume else "pause", "resume" if resume else "pause")
+
+    def action_interrupt(self) -> None:
+        if self._stopping:
+            self.command("stop_now", "stop at once")
+        elif self.command("stop", "stop"):
+            self._stopping = True
+
+    def action_checkpoint(self) -> None:
+        self.command("checkpoint", "checkpoint")
+
+    def action_preview_now(self) -> None:
+        self.command("preview", "preview")
+
+    def action_weight(self) -> None:
+        ask_weight(self)
+
+    def action_go_on(self) -> None:
+        if self.run is None:
+            return
+        if self.run.alive():
+            self.say("it is running; p pauses and resumes", "dim")
+        elif self.state.state == "done":
+            self.say("it is done; d in the list runs it again with other values", "dim")
+        else:
+            self._stopping = self._ended = False
+            runs.start_worker(self.run)
+            self.say("a new worker goes on from the last checkpoint", "ok")
+
+    def action_select(self, by: int) -> None:
+        self.query_one(terms_table.Terms).move(by)
+        if self.only_selected:
+            self._redraw()
+
+    def action_toggle_term(self) -> None:
+        row = self.query_one(terms_table.Terms).current
+        if row is not None:
+            self.hidden ^= {row.name}
+            self._redraw()
+
+    def action_all_terms(self) -> None:
+        self.only_selected = not self.only_selected
+        if not self.only_selected:
+            self.hidden.clear()
+        self._redraw()
+
+    def action_scrub(self, by: int) -> None:
+        found = self.optimisation
+        if found is None or not found.previews or self.run is None:
+            self.say("no previews yet", "dim")
+            return
+        index = len(found.previews) - 1 if self.scrubbed is None else self.scrubbed
+        index += by
+        while 0 <= index < len(found.previews):
+            if recorded.picture(self.run.path, found.previews[index][1]) is not None:
+                break
+            index += by  # thinned out by the worker
+        if index >= len(found.previews):
+            self.scrubbed = None
+        elif index >= 0:
+            self.scrubbed = index
+        self.picture.title = ""
+        self._redraw()
+
+    def action_picture_mode(self) -> None:
+        self.say(f"picture: {self.picture.next_mode()}")
+
+    def action_enlarge(self) -> None:
+        body = self.query_one("#body")
+        order = ("", "-curves-only", "-picture-only")
+        now = next((name for name in order[1:] if body.has_class(name)), "")
+        body.remove_class(*order[1:])
+        following = order[(order.index(now) + 1) % len(order)]
+        if following:
+            body.add_class(following)
+
+    def action_side(self) -> None:
+        self.query_one("#body").toggle_class("-nodes")
+
+    def action_log(self) -> None:
+        self.nst.push_screen(LogScreen(self.state))
+
+    def action_next_optimise(self) -> None:
+        known = list(self.state.optimisations)
+        if len(known) < 2:
+            self.say("the graph has one Optimize node", "dim")
+            return
+        found = self.optimisation
+        at = known.index(found.node) if found else -1
+        self.chosen_node = known[(at + 1) % len(known)]
+        self.scrubbed = None
+        self.say(f"showing {self.state.title(self.chosen_node)}")
+        self._redraw()
+
+    def action_compare(self) -> None:
+        if self.run is not None and self.run.id not in self.nst.marked:
+            problem = self.nst.mark(self.run.id)
+            if problem:
+                self.say(problem, "warn")
+                return
+        self.nst.switch_mode("compare")
+
+    def action_open_graph(self) -> None:
+        if self.run is not None:
+            self.nst.open_graph(self.run)
+
+    def action_open_picture(self) -> None:
+        path = self.picture.path
+        if self.state.finished is not None and self.state.finished.outputs:
+            self.nst.open_outside(self.state.finished.outputs[-1])
+        elif path is not None:
+            self.nst.open_outside(str(path))
+        else:
+            self.say("no picture yet", "dim")
+
+    def action_copy(self) -> None:
+        view, found = self.curves.plot.view, self.optimisation
+        if view.cursor is not None and found is not None:
+            values = zip(
+                self.curves.plot.lines, self.curves.plot.values_at(view.cursor), strict=True
+            )
+            text = f"{view.axis} {view.cursor:g}  " + "  ".join(
+                f"{line.name} {number(value)}" for line, value in values
+            )
+        elif self.state.finished is not None and self.state.finished.outputs:
+            text = "\n".join(self.state.finished.outputs)
+        else:
+            text = str(self.run.path) if self.run else ""
+        self.nst.copy(text)
+
+    def action_detach(self) -> None:
+        self.nst.exit(0)
+
+    def action_back(self) -> None:
+        if self.scrubbed is not None:
+            self.scrubbed = None
+            self.picture.title = ""
+            self._redraw()
+        elif not self.curves.drop_cursor():
+            self.nst.switch_mode("runs")
+
+    def _redraw(self) -> None:
+        if self.follower is not None and self.run is not None:
+            self.draw()
+
+    def after_plot_key(self) -> None:
+        self._redraw()
