@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from nst_graph import files
 from nst_graph.errors import UserError
 from nst_graph.host import current
+from nst_graph.style.architecture import PADDINGS, POOLINGS, TRANSFORMS, Architecture
 from nst_graph.style.recognise import recognise
 from nst_graph.style.weights_format import Header, architecture_of, read_header
 from nst_graph.style.weights_lookup import (
@@ -32,6 +33,19 @@ from nst_graph.text import shorten
 
 if TYPE_CHECKING:
     from nst_graph.download import Progress
+
+__all__ = [
+    "PADDINGS",
+    "POOLINGS",
+    "TRANSFORMS",
+    "EncoderInfo",
+    "architecture",
+    "available",
+    "fetch",
+    "names",
+    "ready",
+    "weights_id",
+]
 
 Warn = Callable[[str], None]
 
@@ -100,15 +114,33 @@ def _info(name: str, models: Path) -> EncoderInfo:
     return EncoderInfo(name, str(path), size, True, weights, note)
 
 
-def _remark(name: str, header: Header, path: Path) -> str:
+def architecture(name: str, models: Path) -> Architecture | None:
+    """What encoder ``name`` is made of, for checking layer names without torch.
+
+    None if that cannot be told yet: the file is absent, or a ``.pth``.
+
+    Raises:
+        UserError: no such encoder, or an unusable file.
+    """
+    if name in TORCHVISION:
+        return TORCHVISION[name][0]
+    path = find(name, models)
+    if path is None or path.suffix != ".safetensors":
+        return None
+    return _architecture(read_header(path), path)
+
+
+def _architecture(header: Header, path: Path) -> Architecture:
     if header.is_ours:
-        architecture = architecture_of(header, repr(path.name))
-    else:
-        declared = header.metadata.get("input", "")
-        architecture = recognise(header.shapes, path.name, declared).architecture
+        return architecture_of(header, repr(path.name))
+    return recognise(header.shapes, path.name, header.metadata.get("input", "")).architecture
+
+
+def _remark(name: str, header: Header, path: Path) -> str:
+    made_of = _architecture(header, path)
     if name.endswith(SUFFIXES):
-        widths = "-".join(map(str, architecture.widths))
-        return f"{sum(architecture.convs)} convolutions, {widths} channels"
+        widths = "-".join(map(str, made_of.widths))
+        return f"{sum(made_of.convs)} convolutions, {widths} channels"
     source = header.metadata.get("source_sha256", "")
     if name in TORCHVISION and source and not source.startswith(_known_digest(name)):
         return f"from a file with sha256 {source[:12]}…, which is not torchvision's"
@@ -191,9 +223,9 @@ def _convert(name: str, models: Path, warn: Warn) -> tuple[Path, str]:
     from nst_graph.style.weights_files import pack, read
 
     source, target = hub_file(name), features_file(name, models)
-    architecture, enum, _ = TORCHVISION[name]
+    wanted, enum, _ = TORCHVISION[name]
     weights = read(source)
-    if weights.architecture != architecture:
+    if weights.architecture != wanted:
         raise UserError(f"{source} does not hold torchvision's {name}; remove or rename it")
     with source.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
@@ -208,7 +240,7 @@ def _convert(name: str, models: Path, warn: Warn) -> tuple[Path, str]:
         "source": f"torchvision {enum}.IMAGENET1K_V1, convolutions only",
         "source_sha256": digest,
     }
-    data = pack(architecture, weights.tensors, torch.float32, metadata)
+    data = pack(wanted, weights.tensors, torch.float32, metadata)
     try:
         files.write(target, data)
     except OSError as error:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import save_file
 
 from nst_graph import encoders
 from nst_graph.errors import UserError
@@ -97,12 +98,29 @@ def test_the_list_says_what_is_found_missing_and_unusable(models):
     assert infos["bad.safetensors"].note.startswith("unusable: ")
 
 
+def test_layers_can_be_checked_before_any_weights_are_read(models):
+    save_file(cheap_vgg_copied(SMALL), models / "a.safetensors")
+    torch.save(cheap_vgg(SMALL), models / "a.pth")
+    assert encoders.architecture("vgg19", models).canonical("r54") == ("relu5_4", None)
+    assert encoders.architecture("compact", models).taps[-1] == "pool5"
+    assert encoders.architecture("a.safetensors", models) == SMALL
+    assert encoders.architecture("a.pth", models) is None
+    assert encoders.architecture("absent.pth", models) is None
+    with pytest.raises(UserError, match="no encoder is called"):
+        encoders.architecture("vgg", models)
+
+
+def cheap_vgg_copied(architecture: Architecture) -> dict[str, torch.Tensor]:
+    return {n: t.clone() for n, t in cheap_vgg(architecture, classifier=False).items()}
+
+
 def test_listing_and_the_id_of_our_own_files_need_no_torch(models):
     (models / "a.safetensors").write_bytes(pack(SMALL, tensors_for(SMALL)))
     code = (
         "import sys; from pathlib import Path; from nst_graph import encoders\n"
         "models = Path(sys.argv[1]); encoders.available(models)\n"
         "encoders.weights_id('compact', models), encoders.weights_id('a.safetensors', models)\n"
+        "encoders.architecture('a.safetensors', models)\n"
         "assert not {'torch', 'torchvision', 'filelock'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code, models], check=True)
