@@ -1,0 +1,5 @@
+import sys
+
+from .paint import main
+
+sys.exit(main())
