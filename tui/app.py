@@ -12,11 +12,13 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from textual.app import App, SystemCommand
+from textual import events
+from textual.app import App, ComposeResult, SystemCommand
 from textual.binding import BindingType
 from textual.driver import Driver
 from textual.filter import LineFilter
 from textual.screen import Screen
+from textual.widgets import Input
 
 from nst_graph import runs
 from nst_graph.errors import UserError
@@ -26,6 +28,7 @@ from . import keys, theme
 from .governor import Governor
 from .safe import Colourless, Sanitise
 from .screens.compare import CompareScreen
+from .screens.confirm import Words
 from .screens.help import KeysScreen
 from .screens.monitor import MonitorScreen
 from .screens.page import Page
@@ -38,6 +41,15 @@ FOLLOWED = 8
 """Logs whose folded state is kept at a time."""
 MARKED = 6
 _PLAIN_TERMINALS = ("linux", "dumb", "vt100", "vt220", "ansi")
+
+
+class NoEditor(Page):
+    """Shown where the editor is not installed."""
+
+    MODE = "edit"
+
+    def body(self) -> ComposeResult:
+        yield Words(["There is no graph editor in this installation.", "1 goes back to the runs."])
 
 
 class NstApp(App[int], inherit_bindings=False):
@@ -102,13 +114,43 @@ class NstApp(App[int], inherit_bindings=False):
         }
 
     def _edit_screen(self) -> Screen[Any]:
-        edit: type[Screen[Any]] = import_module("nst_graph.tui.screens.edit").EditScreen
+        try:
+            edit: type[Screen[Any]] = import_module("nst_graph.tui.screens.edit").EditScreen
+        except ImportError:
+            return NoEditor()
         return edit(self.graph)
 
     def on_mount(self) -> None:
         if self.ascii_only:
             self.add_class("-ascii")
         self.switch_mode(self._start)
+
+    # -- what comes from the keyboard ----------------------------------------------------------
+
+    async def on_event(self, event: events.Event) -> None:
+        """Obey each key before the next one is looked at.
+
+        Textual passes keys on by message: of keys that arrive together, as they do over a slow
+        line, text would be typed before the backspace that came first, and "w 2e5 Enter" would
+        not reach the prompt that w opens.
+        """
+        if isinstance(event, events.Key) and not event.is_forwarded and await self._obey(event):
+            return
+        await super().on_event(event)
+
+    async def _obey(self, key: events.Key) -> bool:
+        box = self.focused
+        if isinstance(box, Input) and key.is_printable and key.character:
+            start, end = sorted(box.selection)
+            if start == end:
+                box.insert_text_at_cursor(key.character)
+            else:
+                box.replace(key.character, start, end)
+            return True
+        found = self.screen.active_bindings.get(key.key)
+        if found is None or not found.enabled:
+            return False
+        return await self.run_action(found.binding.action, found.node)
 
     # -- what goes to the terminal -----------------------------------------------------------
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from nst_graph.progress import number
 from nst_graph.registry import describe
 
 from .series import TOTAL
@@ -55,7 +54,7 @@ def ask_weight(screen: MonitorScreen) -> None:
         value = read_weight(text.strip(), low, high)
         if isinstance(value, str):
             return f"{value}:"
-        what = f"weight of {term} = {number(value)}"
+        what = f"weight of {term}"
         screen.command("set", what, node=node, input="weight", value=value)
         return None
 

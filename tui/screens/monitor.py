@@ -248,8 +248,8 @@ class MonitorScreen(PlotKeys, Page):
             answer = self.state.acks.get(command_id)
             if answer is not None:
                 del self.pending[command_id]
-                text = answer.message if answer.ok else f"{what} refused: {answer.message}"
-                self.say(text or f"{what}: done", "ok" if answer.ok else "bad")
+                text = answer.message if answer.ok else f"refused: {answer.message}"
+                self.say(f"{what}: {text or 'done'}", "ok" if answer.ok else "bad")
             elif time.monotonic() - sent > PATIENCE:
                 del self.pending[command_id]
                 self.say(f"{what}: no answer yet; the worker may be busy", "warn")

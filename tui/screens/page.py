@@ -38,6 +38,7 @@ class Page(Screen[None]):
 
     MODE: ClassVar[str] = ""
     SCOPES: ClassVar[tuple[str, ...]] = ()
+    AUTO_FOCUS = ""  # else Textual would focus the closed prompt, which would swallow every key
 
     _beat: Timer | None = None
 

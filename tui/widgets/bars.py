@@ -93,13 +93,17 @@ class Ask(Input):
         assert isinstance(self.parent, Prompt)
         self.parent.close()
 
+    async def action_submit(self) -> None:
+        # At once and not by message: the next key may already belong to the screen again.
+        assert isinstance(self.parent, Prompt)
+        self.parent.submit(self.value)
+
 
 class Prompt(Horizontal):
     """A question below the screen. Hidden until asked."""
 
     DEFAULT_CSS = """
     Prompt { height: 1; display: none; }
-    Prompt.-open { display: block; }
     Prompt Question { width: auto; }
     Prompt Ask { border: none; height: 1; padding: 0; width: 1fr; background: $panel; }
     """
@@ -112,7 +116,7 @@ class Prompt(Horizontal):
 
     def compose(self) -> ComposeResult:
         yield Question()
-        ask = Ask(select_on_focus=False)
+        ask = Ask(select_on_focus=False, compact=True)
         ask.cursor_blink = False
         yield ask
 
@@ -131,16 +135,16 @@ class Prompt(Horizontal):
         """
         self._answer, self._typed, self._left = answer, None, left
         self.query_one(Question).say(question)
-        self.add_class("-open")
+        self.styles.display = "block"
         box = self.query_one(Ask)
         box.value = value
         box.cursor_position = len(value)
-        box.focus()
+        self.screen.set_focus(box)
         self._typed = typed
 
     @property
     def is_open(self) -> bool:
-        return self.has_class("-open")
+        return self._answer is not None
 
     def close(self) -> None:
         left = self._left
@@ -150,7 +154,7 @@ class Prompt(Horizontal):
 
     def _shut(self) -> None:
         self._answer = self._typed = self._left = None
-        self.remove_class("-open")
+        self.styles.display = "none"
         self.screen.set_focus(getattr(self.screen, "home_widget", None))
 
     def on_input_changed(self, event: Input.Changed) -> None:
@@ -158,12 +162,11 @@ class Prompt(Horizontal):
         if self._typed is not None:
             self._typed(event.value)
 
-    def on_input_submitted(self, event: Input.Submitted) -> None:
-        event.stop()
-        if self._answer is None:
-            return
+    def submit(self, text: str) -> None:
         answer = self._answer
-        problem = answer(event.value)
+        if answer is None:
+            return
+        problem = answer(text)
         if problem is None:
             if self._answer is answer:
                 self._shut()
