@@ -40,7 +40,7 @@ class Recipe:
     minutes: float = 0
     batch: int = 8
     side: int = 96
-    learning_rate: float = 1.5e-3
+    learning_rate: float = 1.2e-3
     warm_up: int = 200
     on_policy_every: int = 4
     pool: int = 32
@@ -118,8 +118,11 @@ def _step(
     phase = (int(torch.randint(6, ())), int(torch.randint(6, ())))
     wanted = {tap: targets(tap, thinned(f, tap, phase)) for tap, f in teachers(x).items()}
     with torch.autocast("cpu", torch.bfloat16):
-        predicted = heads(student(x), phase)
+        features, idleness = student.with_idleness(x)
+        predicted = heads(features, phase)
     total, missed = loss(predicted, wanted, targets)
+    total = total + idleness
+    missed["idle"] = float(idleness.detach())
     optimiser.zero_grad()
     total.backward()
     for module in (student, heads):
@@ -152,6 +155,7 @@ def _arguments() -> argparse.Namespace:
         parser.add_argument(f"--{name}", type=Path, nargs="+", required=True)
     parser.add_argument("--steps", type=int, default=11_000)
     parser.add_argument("--minutes", type=float, default=0)
+    parser.add_argument("--learning-rate", type=float, default=Recipe.learning_rate)
     parser.add_argument("--seed", type=int, default=0)
     return parser.parse_args()
 
@@ -162,7 +166,7 @@ def main() -> None:
     photos, paintings = _pictures(args.photos, "photos"), _pictures(args.paintings, "paintings")
     print(f"{len(photos)} photographs, {len(paintings)} paintings", flush=True)
     crops = Crops(photos, paintings, args.seed)
-    recipe = Recipe(args.steps, args.minutes, seed=args.seed)
+    recipe = Recipe(args.steps, args.minutes, learning_rate=args.learning_rate, seed=args.seed)
     teachers = Teachers(args.vgg, args.compressed)
     distil(read(args.start), COMPACT, teachers, crops, recipe, args.out)
 
