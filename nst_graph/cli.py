@@ -164,9 +164,11 @@ def _graph_commands(commands: _Commands) -> None:  # type: ignore[type-arg]
     diff = _add(commands, "diff", "compare:diff", "what differs between two graphs, runs, pictures")
     diff.add_argument("first", metavar="A")
     diff.add_argument("second", metavar="B")
-    export = _add(commands, "export", "compare:export", "the losses of a run as CSV")
+    export = _add(
+        commands, "export", "export:export", "a run's losses as CSV, or its previews as a film"
+    )
     export.add_argument("run", nargs="?", default="last", metavar="RUN")
-    export.add_argument("--to", choices=("csv",), default="csv")
+    export.add_argument("--to", choices=("csv", "gif", "apng", "webp"), default="csv")
     export.add_argument("--out", metavar="FILE", help="default: standard output")
     edit = _add(commands, "edit", "screens:edit", "edit a graph in the terminal")
     edit.add_argument("graph", nargs="?", metavar="GRAPH")

@@ -1,10 +1,8 @@
-"""``nst verify``, ``nst diff`` and ``nst export``: what a picture or a run holds, compared."""
+"""``nst verify`` and ``nst diff``: what a picture, a run or a graph holds, compared."""
 
 from __future__ import annotations
 
 import argparse
-import csv
-import io
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -12,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from nst_graph import events, files, host, runs
+from nst_graph import host, runs
 from nst_graph.document import Document, find_graph, read
 from nst_graph.errors import UserError
 from nst_graph.machine import environment
@@ -150,29 +148,3 @@ def _document(name: str) -> Document:
     folders = make_folders(input_roots(path, runs.Options()), runs.Options())
     with host.use(host.PlainHost(folders)):
         return read(path, node_types())
-
-
-def export(arguments: argparse.Namespace) -> int:
-    """The losses of a run as CSV: one row a step, one column a term."""
-    run = runs.find(arguments.run)
-    steps = []
-    reader = events.LogReader(run.log)
-    while batch := reader.read():
-        steps += [event for event in batch if isinstance(event, events.Step)]
-    if not steps:
-        raise UserError(f"run {run.id} has no steps yet")
-    terms = sorted({name for step in steps for name in step.losses})
-    table = io.StringIO()
-    writer = csv.writer(table)
-    writer.writerow(["node", "step", "scale", "seconds", "evaluations", "total", *terms])
-    for step in steps:
-        facts = [step.node, step.step, step.scale, step.seconds, step.evaluations, step.total]
-        writer.writerow([*facts, *(step.losses.get(term, "") for term in terms)])
-    if arguments.out in (None, "-"):
-        print(table.getvalue(), end="")
-        return 0
-    try:
-        files.write(Path(arguments.out), table.getvalue().encode())
-    except OSError as error:
-        raise UserError(f"cannot write {arguments.out}: {error.strerror}") from error
-    return 0
