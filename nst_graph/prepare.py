@@ -115,7 +115,7 @@ def _typed_paths(
     Returns the document, the roots to search first and those to search last. A folder goes first
     only where the name would otherwise mean another picture.
     """
-    nodes = {node: dict(data) for node, data in document.nodes.items()}
+    nodes = dict(document.nodes)
     first: list[Path] = []
     last: list[Path] = []
     taken: dict[str, Path] = {}
@@ -136,5 +136,5 @@ def _typed_paths(
         taken[short] = path
         hidden = any(contained(other, short) not in (None, path) for other in folders.inputs)
         (first if hidden else last).append(root)
-        nodes[node]["inputs"] = {**nodes[node]["inputs"], name: short}
+        nodes[node] = {**nodes[node], "inputs": {**nodes[node]["inputs"], name: short}}
     return replace(document, nodes=nodes), first, last
