@@ -21,7 +21,9 @@ def _load(name: str) -> ModuleType:
     return module
 
 
-_load("pack")
+for _name in ("pack", "fakes", "terminal"):
+    _load(_name)
+_load("editor_pack")
 
 
 @pytest.fixture(autouse=True)
@@ -36,7 +38,8 @@ def engine_pack(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
     """The registry holds only the engine's test nodes; ``CALLS`` starts empty."""
     from nst_graph import registry
 
-    pack = _load("pack")
+    pack = for _name in ("pack", "fakes", "terminal"):
+    _load(_name)
     monkeypatch.setattr(registry, "node_classes", lambda: pack.CLASSES)
     pack.CALLS.clear()
     yield pack

@@ -1,0 +1,1 @@
+"""The graph editor: a pure model, pure drawing, and the widgets that show them."""
