@@ -46,7 +46,10 @@ class Change:
 
 @dataclass(frozen=True)
 class Task:
-    """One node to compute: ``links`` maps inputs to (node id, output slot)."""
+    """One node to compute: ``links`` maps inputs to (node id, output slot).
+
+    ``key`` names the result; ``base`` names it without weight changes made while it ran.
+    """
 
     key: str
     node: str
@@ -55,6 +58,7 @@ class Task:
     values: Mapping[str, Any]
     links: Mapping[str, tuple[str, int]]
     fingerprint: Any = None
+    base: str = ""
 
     @property
     def numeric(self) -> bool:
@@ -80,7 +84,8 @@ class Plan:
         below = nx.descendants(self.graph, node)
         for other in tasks:
             if other in below:
-                tasks[other] = replace(tasks[other], key=_key(tasks[other], tasks, self))
+                base = _key(tasks[other], tasks, self)
+                tasks[other] = replace(tasks[other], key=base, base=base)
         return replace(self, tasks=tasks)
 
 
@@ -125,7 +130,8 @@ def make_plan(
             )
             continue
         if not problems:
-            tasks[node] = replace(task, key=_key(task, tasks, plan))
+            key = _key(task, tasks, plan)
+            tasks[node] = replace(task, key=key, base=key)
     if problems:
         raise GraphError(problems)
     return plan

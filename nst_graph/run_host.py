@@ -74,7 +74,7 @@ class RunHost:
     @property
     def key(self) -> str:
         """The key of the result, forked by the weight changes in force."""
-        return fork_key(self._task.key, self.changes)
+        return fork_key(self._task.base, self.changes)
 
     def terms(self, count: int) -> tuple[str, ...] | None:
         if self._labels is None or len(self._labels) != count:
@@ -215,7 +215,7 @@ class RunHost:
         for count in range(len(self._replay), -1, -1):
             changes = self._replay[:count]
             before = self._replay[count].step if count < len(self._replay) else None
-            state = self._store.load_checkpoint(fork_key(self._task.key, changes), before)
+            state = self._store.load_checkpoint(fork_key(self._task.base, changes), before)
             if state is not None and (not changes or state.facts["step"] >= changes[-1].step):
                 self.changes, self._replay = list(changes), self._replay[count:]
                 return state

@@ -80,8 +80,12 @@ def _outputs_of(plan: Plan) -> list[str]:
 
 class _Run:
     def __init__(self, plan: Plan, context: Context, targets: list[str]) -> None:
-        self.plan = plan
         self.context = context
+        for task in list(plan):  # what ran under changed weights has results of its own
+            changes = self._changes(task)
+            if changes:
+                plan = plan.rekey(task.node, fork_key(task.base, changes))
+        self.plan = plan
         self.values: dict[str, tuple[Any, ...]] = {}
         self.partial: dict[str, int] = {}
         self.result = Result("done")
@@ -296,7 +300,7 @@ class _Run:
         return found
 
     def _hit(self, task: Task) -> Entry | None:
-        entry = self.context.store.entry(fork_key(task.key, self._changes(task)))
+        entry = self.context.store.entry(task.key)
         if entry is None or (task.type.is_output and not all(map(_unchanged, entry.files))):
             return None
         return entry

@@ -478,3 +478,68 @@ def test_json_output_is_the_events_one_a_line(
     assert {line["event"] for line in told} >= {"RunStarted", "Step", "NodeFinished", "RunFinished"}
     step = next(line for line in told if line["event"] == "Step" and line["step"] == 5)
     assert step["losses"] == {"slope": 1.0, "other": 2.0}
+
+
+# -- branching ---
+
+
+def test_a_branch_paints_on_from_a_step_with_another_weight(
+    calls: Callable[[], list[str]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["run", str(climb(tmp_path, steps=40))]) == 0
+    origin = runs.find("last")
+    capsys.readouterr()
+    assert main(["branch", origin.id, "--step", "10", "--set", "slope.weight=6"]) == 0
+    written = json.loads(Path(capsys.readouterr().out.strip()).read_text())
+    expected = 0.0
+    for i in range(1, 41):
+        expected += (3.0 if i <= 10 else 8.0) / i
+    assert written["value"] == expected
+    assert written["nst"]["changes"] == [[10, "1", "weight", 6.0]]
+    assert written["prompt"]["1"]["inputs"]["weight"] == 6.0
+    assert written["nst"]["original"] == {"1.weight": 1.0}
+    assert runs.find("last").id != origin.id and runs.summary(origin).state == "done"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--step", "99"], "has only reached step 40"),
+        (["--step", "3", "--set", "climb.steps=9"], "cannot change"),
+        (["--step", "3", "--set", "slope.weight=many"], "is not a number"),
+        (["--step", "3", "--set", "slope"], "is not NODE.INPUT=VALUE"),
+    ],
+)
+def test_a_branch_that_makes_no_sense_is_refused(
+    calls: Callable[[], list[str]],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    said: str,
+) -> None:
+    main(["run", str(climb(tmp_path, steps=40))])
+    assert main(["branch", "last", *arguments]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_diff_names_what_differs(
+    calls: Callable[[], list[str]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["run", str(climb(tmp_path))])
+    main(["run", str(climb(tmp_path)), "--set", "slope.weight=2"])
+    first, second = (run.id for run in reversed(runs.list_runs()))
+    capsys.readouterr()
+    assert main(["diff", first, second]) == 1
+    assert capsys.readouterr().out == "slope (#1).weight: 1.0 -> 2.0\n"
+    assert main(["diff", first, first]) == 0
+
+
+def test_export_writes_one_row_a_step(
+    calls: Callable[[], list[str]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["run", str(climb(tmp_path, steps=3, pause=0.06))])
+    capsys.readouterr()
+    assert main(["export", "last"]) == 0
+    header, *rows = capsys.readouterr().out.splitlines()
+    assert header == "node,step,scale,seconds,evaluations,total,other,slope"
+    assert [row.split(",")[1] for row in rows] == ["1", "2", "3"]
