@@ -21,9 +21,8 @@ def _load(name: str) -> ModuleType:
     return module
 
 
-for _name in ("pack", "fakes", "terminal"):
+for _name in ("pack", "fakes", "terminal", "editor_pack"):
     _load(_name)
-_load("editor_pack")
 
 
 @pytest.fixture(autouse=True)
@@ -38,8 +37,7 @@ def engine_pack(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
     """The registry holds only the engine's test nodes; ``CALLS`` starts empty."""
     from nst_graph import registry
 
-    pack = for _name in ("pack", "fakes", "terminal"):
-    _load(_name)
+    pack = _load("pack")
     monkeypatch.setattr(registry, "node_classes", lambda: pack.CLASSES)
     pack.CALLS.clear()
     yield pack
