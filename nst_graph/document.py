@@ -151,18 +151,20 @@ def find_graph(name: str) -> Path:
     Raises:
         UserError: neither; says what comes near.
     """
-    path = Path(name)
+    path, beside = Path(name), []
     try:
         if path.is_file():
             return path
-        if path.is_dir():
-            raise UserError(f"{shorten(name, 300)} is a folder - name the graph file in it")
-        beside = sorted(p.name for p in path.parent.iterdir()) if path.parent.is_dir() else []
-    except (OSError, ValueError):
-        beside = []
+        is_folder = path.is_dir()
+        if path.parent.is_dir():
+            beside = sorted(other.name for other in path.parent.iterdir())
+    except (OSError, ValueError):  # too long for a name, or with a NUL
+        is_folder = False
     shipped = shipped_graphs()
     if name in shipped:
         return shipped[name]
+    if is_folder:
+        raise UserError(f"{shorten(name, 300)} is a folder - name the graph file in it")
     if path.suffix or len(path.parts) > 1:
         hint = did_you_mean(path.name, beside) or did_you_mean(name, shipped)
     else:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Checked", "check", "error_report", "problems"]
 
+_ALWAYS_REFUSED = ("prompt_no_outputs", "missing_node_type", "invalid_prompt", "bad_node_id")
 _OUTPUTS_TRACED = 50
 """For so many outputs it is said which of them a problem spoils."""
 
@@ -40,8 +41,8 @@ class Checked:
 def check(document: Document, types: Mapping[str, NodeType]) -> Checked:
     """The graph of ``document``.
 
-    Nodes that no output needs do not run, so what is wrong with them is only a warning, and they
-    are left out of the graph.
+    Nodes that no output needs do not run. If all that is wrong is wrong with them, they are left
+    out of the graph with a warning.
 
     Raises:
         GraphError: with every problem, warnings included.
@@ -91,7 +92,10 @@ def _examine(
 def _weighed(
     told: list[Problem], found: Mapping[str, NodeCheck], outputs: list[str]
 ) -> list[Problem]:
-    """Problems of nodes that no output needs become warnings; the others learn whom they spoil."""
+    """Errors, told which outputs they spoil; only warnings where the graph runs in spite of them.
+
+    It does when all of them belong to nodes that no output needs.
+    """
     suppliers = {node: {s for s, _ in item.links.values()} for node, item in found.items()}
     needed_by: dict[str, list[str]] = {}
     if len(outputs) <= _OUTPUTS_TRACED:
@@ -99,17 +103,21 @@ def _weighed(
             for node in _reached([output], suppliers):
                 needed_by.setdefault(node, []).append(output)
     needed = _reached(outputs, suppliers)
+    runs = bool(outputs) and all(
+        problem.severity == "warning"
+        or (problem.node not in needed and problem.type not in _ALWAYS_REFUSED)
+        for problem in told
+    )
     weighed = []
     for problem in told:
-        in_the_way = not outputs or problem.type in ("missing_node_type", "invalid_prompt")
-        if problem.node is None or problem.severity == "warning":
+        if problem.severity == "warning":
             weighed.append(problem)
-        elif problem.node in needed or in_the_way or problem.type == "bad_node_id":
-            spoiled = {DEPENDENT: needed_by.get(problem.node, [])}
-            weighed.append(replace(problem, extra={**problem.extra, **spoiled}))
-        else:
+        elif runs:
             hint = ". ".join(filter(None, (problem.hint, "no output needs this node")))
             weighed.append(replace(problem, severity="warning", hint=hint))
+        else:
+            spoiled = {DEPENDENT: needed_by.get(problem.node or "", [])}
+            weighed.append(replace(problem, extra={**problem.extra, **spoiled}))
     return weighed
 
 

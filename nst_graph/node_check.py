@@ -82,12 +82,6 @@ class NodeCheck:
 def check_node(node: str, data: Any, sources: Sources) -> NodeCheck:
     """Check one node of the API map; problems are collected, nothing is raised."""
     found = NodeCheck(node)
-    if not is_node_id(node):
-        found.problem(
-            "bad_node_id",
-            f"{shorten(repr(node), 60)} is not the id of a node",
-            'ids are numbers such as "7"; "." and ":" may follow the first digit',
-        )
     if not isinstance(data, Mapping) or not isinstance(data.get("class_type"), str):
         what = "it has no class_type" if isinstance(data, Mapping) else f"it is {show(data)}"
         found.problem(
@@ -96,6 +90,12 @@ def check_node(node: str, data: Any, sources: Sources) -> NodeCheck:
             'a node is {"class_type": …, "inputs": {…}}, and a graph holds nothing but nodes',
         )
         return found
+    if not is_node_id(node):
+        found.problem(
+            "bad_node_id",
+            f"{shorten(repr(node), 60)} is not the id of a node",
+            'ids are numbers such as "7"; "." and ":" may follow the first digit',
+        )
     name = data["class_type"]
     found.class_type, found.title = name, title_of(data) or shorten(name)
     known = sources.types.get(name)
@@ -172,9 +172,10 @@ def _check_inputs(
 
 def _fill_in(found: NodeCheck, declared: Input, sources: Sources) -> None:
     """Use the default of an input that is not given, or say that it is missing."""
-    has_default = declared.is_widget and not declared.options.get("image_upload")
-    wanted = "default" in declared.options or declared.required
-    if has_default and wanted and declared.default is not None:
+    given = "default" in declared.options
+    could = given or (declared.required and declared.is_widget)
+    # The first picture of a folder is nobody's default.
+    if could and declared.default is not None and not declared.options.get("image_upload"):
         found.values[declared.name] = declared.default
     elif declared.required:
         what = "a value is missing" if declared.is_widget else f"needs a link ({declared.type})"
@@ -205,7 +206,13 @@ def _check_link(
 ) -> str | None:
     """Enter a sound link into ``found``; the type that arrives, or None."""
     name = declared.name
-    if len(value) != 2 or not isinstance(value[0], str | int) or isinstance(value[0], bool):
+    numbered = (
+        len(value) == 2
+        and type(value[0]) is int
+        and 0 <= value[0] < 1 << 53
+        and str(value[0]) in sources.nodes
+    )
+    if not numbered and (len(value) != 2 or not isinstance(value[0], str)):
         found.problem(
             "bad_linked_input",
             f"{show(value)} is not a link",
@@ -215,7 +222,7 @@ def _check_link(
         )
         return None
     source, slot = value
-    if not isinstance(source, str):
+    if numbered:
         found.problem(
             "bad_linked_input",
             f"{show(value)} names its node by a number",

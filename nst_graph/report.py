@@ -94,5 +94,5 @@ def _json_safe(value: Any) -> Any:
     try:
         json.dumps(value, allow_nan=False)
     except (TypeError, ValueError):
-        return repr(value)
+        return repr(value) if isinstance(value, float) else f"<{type(value).__name__}>"
     return value
