@@ -12,32 +12,30 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 from filelock import Timeout
 
 from nst_graph import events, files, host
 from nst_graph.control import Control
-from nst_graph.document import Document, read, to_workflow
+from nst_graph.document import read
+from nst_graph.embed import hidden_inputs, input_digests
 from nst_graph.errors import UserError
 from nst_graph.folders import Folders, store_folder
 from nst_graph.graph import Checked, check
 from nst_graph.live import recorded_changes, settable
 from nst_graph.machine import environment
-from nst_graph.plan import Change, Plan, make_plan
+from nst_graph.plan import Plan, make_plan
 from nst_graph.prepare import make_folders
-from nst_graph.registry import NodeType, node_types
+from nst_graph.registry import node_types
 from nst_graph.runner import Context, Result, run_plan
-from nst_graph.runs import Options, RunFolder, versions
+from nst_graph.runs import Options, RunFolder
 from nst_graph.store import Store
 from nst_graph.text import clean
 
 HEARTBEAT = 2.0
-KEPT_INPUT = 64 << 20
-"""Pictures up to this many bytes are kept with the store, so that a PNG can be run again."""
 
 
 def execute_run(run: RunFolder, observers: Sequence[events.Emit] = ()) -> Result:
@@ -80,10 +78,13 @@ def _execute(run: RunFolder, emit: events.Emit) -> Result:
     options = run.options()
     folders = make_folders([Path(folder) for folder in options.inputs], options)
     earlier = recorded_changes(run)
-    with host.use(host.PlainHost(folders)):
+    if options.offline:
+        os.environ["NST_OFFLINE"] = "1"
+    with host.use(_Preparing(folders, emit)):
         types = node_types()
         document = read(run.graph, types)
         checked = check(document, types)
+        _prepare_nodes(checked)
         plan = make_plan(
             checked.graph,
             environment(options.device, options.threads),
@@ -100,7 +101,7 @@ def _execute(run: RunFolder, emit: events.Emit) -> Result:
             os.getpid(),
         )
     )
-    inputs = _input_digests(checked, plan, folders)
+    inputs = input_digests(plan, folders)
     control = Control(run.path / "control.jsonl", emit, settable(checked.graph))
     store = Store(store_folder())
     context = Context(
@@ -109,7 +110,7 @@ def _execute(run: RunFolder, emit: events.Emit) -> Result:
         emit=emit,
         control=control,
         graph=checked.graph,
-        hidden=lambda plan, partial: _hidden(
+        hidden=lambda plan, partial: hidden_inputs(
             document,
             types,
             plan,
@@ -128,72 +129,26 @@ def _execute(run: RunFolder, emit: events.Emit) -> Result:
     return result
 
 
-# -- what goes into the picture --------------------------------------------------------------
+class _Preparing(host.PlainHost):
+    """The host while a run is planned: notes go to the log."""
+
+    def __init__(self, folders: Folders, emit: events.Emit) -> None:
+        super().__init__(folders)
+        self._emit = emit
+
+    def note(self, message: str) -> None:
+        self._emit(events.Note(message))
 
 
-def _hidden(
-    document: Document,
-    types: Mapping[str, NodeType],
-    plan: Plan,
-    partial: Mapping[str, int],
-    inputs: Mapping[str, str],
-    changes: Sequence[Change],
-) -> dict[str, Any]:
-    """PROMPT and EXTRA_PNGINFO: the graph that ran, with live changes, and how it was run.
-
-    Nothing in it depends on where or when: equal runs give equal bytes.
-    """
-    prompt = {
-        node: {**data, "inputs": dict(data["inputs"])} for node, data in document.nodes.items()
-    }
-    original = {}
-    for change in changes:
-        inputs_of = prompt[change.node]["inputs"]
-        original.setdefault(f"{change.node}.{change.input}", inputs_of.get(change.input))
-        inputs_of[change.input] = change.value
-    machine = plan.environment
-    recipe: dict[str, Any] = {
-        "version": 1,
-        "keys": {task.node: task.key for task in plan if task.numeric},
-        "inputs": dict(sorted(inputs.items())),
-        "environment": {
-            "device": machine.device,
-            "precision": machine.precision,
-            "threads": machine.threads,
-        },
-        "versions": versions(),
-    }
-    if changes:
-        recipe["changes"] = [[c.step, c.node, c.input, c.value] for c in changes]
-        recipe["original"] = {
-            place: value for place, value in original.items() if value is not None
-        }
-    if partial:
-        recipe["partial"] = dict(partial)
-    return {
-        "PROMPT": prompt,
-        "EXTRA_PNGINFO": {"workflow": to_workflow(prompt, types), "nst": recipe},
-    }
-
-
-def _input_digests(checked: Checked, plan: Plan, folders: Folders) -> dict[str, str]:
-    """sha256 by name of the pictures the graph loads; small ones are kept with the store."""
-    import hashlib
-
-    found: dict[str, str] = {}
-    for task in plan:
-        for name, declared in task.type.inputs.items():
-            value = task.values.get(name)
-            if not declared.options.get("image_upload") or not isinstance(value, str):
-                continue
-            with suppress(UserError, OSError):
-                path = folders.find(value)
-                data = path.read_bytes()
-                found[value] = hashlib.sha256(data).hexdigest()
-                kept = store_folder() / "inputs" / found[value] / value
-                if len(data) <= KEPT_INPUT and not kept.exists():
-                    files.write(kept, data)
-    return found
+def _prepare_nodes(checked: Checked) -> None:
+    """Let nodes fetch what they need (weights), each distinct wish once, before anything runs."""
+    done = set()
+    for _, data in checked.graph.nodes(data=True):
+        prepare = getattr(data["type"].cls, "PREPARE", None)
+        wish = (data["type"].id, json.dumps(data["values"], sort_keys=True, default=repr))
+        if prepare is not None and wish not in done:
+            done.add(wish)
+            prepare(**{k: v for k, v in data["values"].items() if k not in data["links"]})
 
 
 # -- signals and heartbeat ---

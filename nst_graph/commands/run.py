@@ -27,6 +27,7 @@ def options_from(arguments: argparse.Namespace) -> runs.Options:
         device=arguments.device,
         threads=arguments.threads,
         force=arguments.force,
+        offline=getattr(arguments, "offline", False),
     )
 
 

@@ -195,7 +195,9 @@ def _named(folder: Path, stem: str, suffix: str) -> Callable[[int], Path]:
 
 
 def _type_of(base: Prepared) -> Callable[[str, str], str]:
-    nodes: Mapping[str, Mapping[str, Any]] = dict(base.checked.graph.nodes(data=True))
+    nodes: Mapping[str, Mapping[str, Any]] = {
+        node: data for node, data in base.checked.graph.nodes(data=True)
+    }
 
     def type_of(name: str, input_name: str) -> str:
         found = [name] if name in nodes else []
