@@ -189,10 +189,11 @@ def comfy_batch(path: Path, name: str) -> tuple[Tensor, Tensor]:
                     continue
                 images.append(_unit(rgb))
                 masks.append(_transparency(scaled))
+    batch = images[0][None] if len(images) == 1 else torch.stack(images)
     if all(mask is None for mask in masks):
-        return torch.stack(images), torch.zeros(len(images), 64, 64)
+        return batch, torch.zeros(len(images), 64, 64)
     opaque = torch.zeros(images[0].shape[:2])
-    return torch.stack(images), torch.stack([opaque if m is None else m for m in masks])
+    return batch, torch.stack([opaque if mask is None else mask for mask in masks])
 
 
 def comfy_channel(path: Path, name: str, channel: str) -> Tensor:
