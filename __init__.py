@@ -38,7 +38,10 @@ def _load_nst_graph() -> None:
 # pytest and other tools import this file too; only a ComfyUI server has both of these modules.
 if "folder_paths" in sys.modules and "execution" in sys.modules:
     _load_nst_graph()
-    from nst_graph.nodes import NODE_CLASS_MAPPINGS, NODE_DISPLAY_NAME_MAPPINGS
+    from nst_graph import nodes as _pack
+    from nst_graph.comfy_nodes import adapted
 
+    NODE_CLASS_MAPPINGS = adapted(_pack.NODE_CLASS_MAPPINGS)
+    NODE_DISPLAY_NAME_MAPPINGS = _pack.NODE_DISPLAY_NAME_MAPPINGS
     WEB_DIRECTORY = "./web"
     __all__ = ["NODE_CLASS_MAPPINGS", "NODE_DISPLAY_NAME_MAPPINGS", "WEB_DIRECTORY"]

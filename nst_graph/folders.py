@@ -13,8 +13,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import platformdirs
-
 from nst_graph.errors import UserError
 from nst_graph.text import shorten
 
@@ -26,7 +24,11 @@ _WINDOWS_DEVICES = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?")
 def home() -> Path:
     """``$NST_HOME``, else the user's data folder for nst-graph."""
     given = os.environ.get("NST_HOME")
-    return Path(given) if given else platformdirs.user_data_path("nst-graph", appauthor=False)
+    if given:
+        return Path(given)
+    import platformdirs  # here, because inside ComfyUI it may not be installed
+
+    return platformdirs.user_data_path("nst-graph", appauthor=False)
 
 
 def runs_folder() -> Path:

@@ -7,6 +7,7 @@ with :func:`use`, and code that starts threads passes it on.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -23,16 +24,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Reading:
-    """Loss values of one evaluation: the total and, in the order of terms, weighted and raw."""
+    """Loss values of one evaluation: the total and, in the order of terms, weighted and raw.
+
+    ``own`` names the last of them: terms the node adds to those of its inputs.
+    """
 
     total: float
     weighted: tuple[float, ...]
     raw: tuple[float, ...]
+    own: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Update:
-    """One accepted iterate. ``step`` runs over all scales; ``scale`` counts from 1."""
+    """One accepted iterate. ``step`` runs over all scales; ``scale`` counts from 1.
+
+    ``preview``: the user wants (or does not want) a picture of this very step; None: the host
+    decides.
+    """
 
     step: int
     steps: int
@@ -42,6 +51,7 @@ class Update:
     height: int
     evaluations: int
     seconds: float
+    preview: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -133,18 +143,31 @@ class PlainHost:
         return False
 
     def save_checkpoint(self, state: State, step: int) -> None:
-        raise AssertionError("checkpoint_due() is never true")
+        """Keeps none."""
 
     def note(self, message: str) -> None:
         self.notes.append(message)
 
 
+COMFYUI = frozenset({"comfy.model_management", "execution", "folder_paths"})
+"""A process that has all of these modules loaded is a ComfyUI server."""
+
 _current: ContextVar[Host | None] = ContextVar("nst_graph_host", default=None)
 
 
 def current() -> Host:
-    """The host of the running node; a :class:`PlainHost` outside any run."""
-    return _current.get() or PlainHost()
+    """The host of the running node; outside any run ComfyUI's, where there is one, or a plain one.
+
+    ComfyUI asks classes for their declaration and for their inputs' fingerprints outside any run.
+    """
+    running = _current.get()
+    if running is not None:
+        return running
+    if sys.modules.keys() >= COMFYUI:
+        from nst_graph.comfy_host import ComfyHost
+
+        return ComfyHost()
+    return PlainHost()
 
 
 @contextmanager

@@ -137,6 +137,10 @@ class Store:
                 return _read_state(_unseal(self._checkpoint_folder(key) / f"{step:08d}"))
         return None
 
+    def forget_checkpoints(self, key: str) -> None:
+        for step in self.checkpoint_steps(key):
+            files.remove(self._checkpoint_folder(key) / f"{step:08d}")
+
     def checkpoint_steps(self, key: str) -> list[int]:
         try:
             names = os.listdir(self._checkpoint_folder(key))
