@@ -8,12 +8,11 @@ import time
 import webbrowser
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
-from importlib import import_module
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from textual import events
-from textual.app import App, ComposeResult, SystemCommand
+from textual.app import App, SystemCommand
 from textual.binding import BindingType
 from textual.driver import Driver
 from textual.filter import LineFilter
@@ -28,7 +27,6 @@ from . import keys, theme
 from .governor import Governor
 from .safe import Colourless, Sanitise
 from .screens.compare import CompareScreen
-from .screens.confirm import Words
 from .screens.help import KeysScreen
 from .screens.monitor import MonitorScreen
 from .screens.page import Page
@@ -36,20 +34,14 @@ from .screens.runs import RunsScreen
 from .tail import Follower
 from .widgets.raster import Glyphs
 
+if TYPE_CHECKING:
+    from .screens.edit import EditScreen
+
 Mode = Literal["runs", "edit", "monitor", "compare"]
 FOLLOWED = 8
 """Logs whose folded state is kept at a time."""
 MARKED = 6
 _PLAIN_TERMINALS = ("linux", "dumb", "vt100", "vt220", "ansi")
-
-
-class NoEditor(Page):
-    """Shown where the editor is not installed."""
-
-    MODE = "edit"
-
-    def body(self) -> ComposeResult:
-        yield Words(["There is no graph editor in this installation.", "1 goes back to the runs."])
 
 
 class NstApp(App[int], inherit_bindings=False):
@@ -100,6 +92,7 @@ class NstApp(App[int], inherit_bindings=False):
         self.marked: list[str] = []
         """Ids of the runs marked for comparing."""
         self._start: Mode = start
+        self._editor: EditScreen | None = None
         self._followers: OrderedDict[str, Follower] = OrderedDict()
         self._asked_to_quit = -10.0
         for mode, screen in self._screens().items():
@@ -114,11 +107,10 @@ class NstApp(App[int], inherit_bindings=False):
         }
 
     def _edit_screen(self) -> Screen[Any]:
-        try:
-            edit: type[Screen[Any]] = import_module("nst_graph.tui.screens.edit").EditScreen
-        except ImportError:
-            return NoEditor()
-        return edit(self.graph)
+        from .screens.edit import EditScreen
+
+        self._editor = EditScreen(self.graph)
+        return self._editor
 
     def on_mount(self) -> None:
         if self.ascii_only:
@@ -192,10 +184,10 @@ class NstApp(App[int], inherit_bindings=False):
     def open_graph(self, run: runs.RunFolder) -> None:
         """Show the graph of ``run`` in the editor."""
         self.graph = str(run.graph)
+        editor = self._editor
         self.switch_mode("edit")
-        screen = self.screen
-        if hasattr(screen, "open_graph"):
-            screen.open_graph(self.graph)
+        if editor is not None:  # a new one opens it by itself
+            editor.open_graph(self.graph)
 
     def copy(self, text: str) -> None:
         """Put ``text`` on the clipboard of the terminal (OSC 52), cleaned."""

@@ -40,7 +40,7 @@ def _rows(scope: str, *rows: tuple[str, str, str, str]) -> tuple[Key, ...]:
 
 def _name(action: str) -> str:
     """``cursor(-1)`` as ``cursor_back``, ``mode('runs')`` as ``mode_runs``."""
-    named = action.replace("(-1)", "_back").replace("(1)", "_on")
+    named = action.replace("(-1)", "_back").replace("(1)", "_on").replace("-", "minus_")
     return re.sub(r"\W+", "_", named).strip("_")
 
 
