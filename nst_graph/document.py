@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
-from nst_graph import files, json_reader, png_text
+from nst_graph import exif_text, files, json_reader, png_text
 from nst_graph.errors import UserError
 from nst_graph.node_ids import id_order
 from nst_graph.overrides import apply_to_nodes
@@ -30,6 +30,7 @@ Origin = Literal["api", "post", "png", "workflow"]
 Change = tuple[str, str, Any, Any]
 """(node id, input, old value, new value)."""
 
+_TEXTS = ("prompt", "workflow", "nst")
 _FIRST_KEYS = ("class_type", "inputs", "_meta")
 _FOREIGN = {
     b"\xff\xd8\xff": "a JPEG picture",
@@ -80,6 +81,9 @@ def read(
                 if file.read(len(png_text.SIGNATURE)) == png_text.SIGNATURE:
                     file.seek(0)
                     return replace(_from_png(file, name, types, keep_modes), source=path)
+                file.seek(0)
+                if texts := exif_text.texts(file, _TEXTS):
+                    return replace(_from_texts(texts, name, types, keep_modes), source=path)
         except OSError as error:
             raise UserError(f"cannot read {name}: {error.strerror or error}") from error
     return replace(parse(files.read_limited(path), name, types, keep_modes=keep_modes), source=path)
@@ -234,7 +238,15 @@ def _from_workflow(
 def _from_png(
     file: BinaryIO, name: str, types: Mapping[str, NodeType] | None, keep_modes: bool
 ) -> Document:
-    texts = png_text.texts(file, name, ("prompt", "workflow", "nst"))
+    return _from_texts(png_text.texts(file, name, _TEXTS), name, types, keep_modes)
+
+
+def _from_texts(
+    texts: Mapping[str, str],
+    name: str,
+    types: Mapping[str, NodeType] | None,
+    keep_modes: bool,
+) -> Document:
     workflow = _chunk(texts, "workflow")
     nst = _chunk(texts, "nst")
     if "prompt" not in texts:
