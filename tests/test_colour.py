@@ -16,6 +16,7 @@ from nst_graph.nodes.color import NSTColorMatch, NSTKeepColor, NSTLuminance
 from nst_graph.style.colour import (
     EPSILON,
     METHODS,
+    SPACES,
     colour_map,
     from_oklab,
     keep_colour,
@@ -304,6 +305,11 @@ def test_colour_nodes_never_touch_their_inputs_and_accept_half_precision_and_alp
     assert torch.equal(image, before[0]) and torch.equal(other, before[1])
     assert plain.shape == (2, 24, 31, 3) and plain.dtype == half.dtype == torch.float32
     assert torch.equal(plain, rgba) and torch.allclose(plain, half, atol=0.02)
+
+
+def test_the_nodes_offer_every_method_and_space() -> None:
+    assert set(NSTColorMatch.INPUT_TYPES()["required"]["method"][0]) == set(METHODS)
+    assert tuple(NSTKeepColor.INPUT_TYPES()["required"]["space"][0]) == SPACES
 
 
 def test_strength_zero_leaves_the_picture_as_it_is() -> None:
