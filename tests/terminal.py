@@ -86,10 +86,10 @@ class Terminal:
         raise AssertionError(f"{text!r} did not appear:\n{self.screen()}")
 
     def settle(self, quiet: float = 0.5, seconds: float = 20.0) -> None:
-        """Wait until nothing has been written for ``quiet`` seconds."""
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            if self.raw and time.monotonic() - self.last_write > quiet:
+        """Wait until nothing has been written for ``quiet`` seconds from now on."""
+        start = time.monotonic()
+        while time.monotonic() < start + seconds:
+            if time.monotonic() - max(start, self.last_write) > quiet:
                 return
             time.sleep(0.02)
 

@@ -139,6 +139,8 @@ class NstApp(App[int], inherit_bindings=False):
             else:
                 box.replace(key.character, start, end)
             return True
+        if box is not None and box.check_consume_key(key.key, key.character):
+            return False
         found = self.screen.active_bindings.get(key.key)
         if found is None or not found.enabled:
             return False

@@ -13,6 +13,7 @@ from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
+from textual.content import Content
 from textual.fuzzy import FuzzySearch
 from textual.widgets import Input
 
@@ -77,6 +78,8 @@ def match(query: str, choices: Sequence[Choice], search: FuzzySearch) -> list[Ch
 
 
 class _Box(Input):
+    """The filter. Keys of the list act from here, too."""
+
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up", "by(-1)", show=False),
         Binding("down", "by(1)", show=False),
@@ -107,6 +110,10 @@ class _List(Cells, can_focus=True):
 
     def paint(self, grid: Grid) -> None:
         _owner(self).paint_list(grid)
+
+    def check_consume_key(self, key: str, character: str | None) -> bool:
+        """Every key is ours while the list is open: letters pick, they are no commands."""
+        return key != "ctrl+c"
 
     def on_key(self, event: events.Key) -> None:
         owner = _owner(self)
@@ -171,8 +178,8 @@ class Chooser(Vertical):
         self._question = question
         self._cursor = self._first = 0
         self._pending = ""
-        self.border_title = self._plain(question.title)
-        self.border_subtitle = self._plain(question.hint)
+        self.border_title = Content(shorten(question.title, 100))
+        self.border_subtitle = Content(shorten(question.hint, 100))
         self.set_class(question.letters, "-letters")
         self.add_class("-open")
         box = self.query_one(_Box)
@@ -187,12 +194,6 @@ class Chooser(Vertical):
     def _room(self) -> int:
         """Rows for entries: under half of the canvas, so that the graph stays in sight."""
         return max(4, min(14, self.screen.size.height // 2 - 4))
-
-    @staticmethod
-    def _plain(text: str) -> Any:
-        from textual.content import Content
-
-        return Content(shorten(text, 100))
 
     def _close(self) -> Question | None:
         question, self._question = self._question, None
