@@ -3,11 +3,27 @@
 from __future__ import annotations
 
 from .color import NSTColorMatch, NSTKeepColor, NSTLuminance
+from .combine import NSTLossCombine
+from .content_loss import ContentLoss
+from .features import VGGFeatures
 from .fit import NSTResize
+from .gram import GramMatrix
 from .load_image import LoadImage, LoadImageMask, NSTLoadImage
+from .optimize import Optimize
 from .save_image import NSTSaveImage, PreviewImage, SaveImage
+from .style_loss import StyleLoss
+from .total_variation import NSTHistogramLoss, NSTLaplacianLoss, NSTTotalVariation
 
 NODE_CLASS_MAPPINGS: dict[str, type] = {
+    "VGGFeatures": VGGFeatures,
+    "GramMatrix": GramMatrix,
+    "ContentLoss": ContentLoss,
+    "StyleLoss": StyleLoss,
+    "Optimize": Optimize,
+    "NSTLossCombine": NSTLossCombine,
+    "NSTTotalVariation": NSTTotalVariation,
+    "NSTHistogramLoss": NSTHistogramLoss,
+    "NSTLaplacianLoss": NSTLaplacianLoss,
     "NSTColorMatch": NSTColorMatch,
     "NSTKeepColor": NSTKeepColor,
     "NSTLoadImage": NSTLoadImage,
@@ -26,6 +42,15 @@ STANDALONE_CLASS_MAPPINGS: dict[str, type] = {
 """Twins of ComfyUI's own nodes, for our runner only."""
 
 NODE_DISPLAY_NAME_MAPPINGS: dict[str, str] = {
+    "VGGFeatures": "VGG Features",
+    "GramMatrix": "Gram Matrix",
+    "ContentLoss": "Content Loss",
+    "StyleLoss": "Style Loss",
+    "Optimize": "Optimize",
+    "NSTLossCombine": "Combine Losses (NST)",
+    "NSTTotalVariation": "Total Variation (NST)",
+    "NSTHistogramLoss": "Histogram Loss (NST)",
+    "NSTLaplacianLoss": "Laplacian Loss (NST)",
     "NSTColorMatch": "Match Colours (NST)",
     "NSTKeepColor": "Keep Colours (NST)",
     "NSTLoadImage": "Load Image (NST)",

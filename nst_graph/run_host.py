@@ -106,7 +106,8 @@ class RunHost:
             self._step(update, read(), due)
             if due:
                 self._last_step = now
-        if wishes.preview or last or now - self._last_preview >= self._preview_gap:
+        timely = now - self._last_preview >= self._preview_gap
+        if wishes.preview or last or (timely if update.preview is None else update.preview):
             wishes.preview = False
             self._preview(update, picture())
             self._last_preview = time.monotonic()
@@ -128,8 +129,8 @@ class RunHost:
             self._low = total if self._low is None else min(self._low, total)
             self._high = total if self._high is None else max(self._high, total)
             return
-        names = self._names if len(self._names) == len(reading.weighted) else None
-        if names is None:
+        names = self._names + reading.own
+        if len(names) != len(reading.weighted):
             names = tuple(f"term {i + 1}" for i in range(len(reading.weighted)))
         self._emit(
             events.Step(

@@ -18,11 +18,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nst_graph.style.objective import Evaluation
+from nst_graph.style.evaluation import Evaluation
+from nst_graph.style.memory import HISTORY
 
 Evaluate = Callable[[Tensor], Evaluation]
 
-HISTORY = 20
 FIRST_STEP = 0.05
 """Root mean square of the first step, and of the first one after a restart."""
 MEMORY = 10

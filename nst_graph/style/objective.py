@@ -16,6 +16,7 @@ from torch import Tensor
 from nst_graph.errors import NodeError, UserError
 from nst_graph.style import sliced
 from nst_graph.style.encoder import Encoder
+from nst_graph.style.evaluation import Evaluation
 from nst_graph.style.layers import layer_weights
 from nst_graph.style.losses import (
     LayerLoss,
@@ -24,6 +25,7 @@ from nst_graph.style.losses import (
     normalization,
     style_loss,
 )
+from nst_graph.style.memory import encoder_bytes
 from nst_graph.style.pixel_losses import pixel_loss
 from nst_graph.style.resize import resize, resize_mask
 from nst_graph.style.statistics import region_weights
@@ -32,17 +34,6 @@ from nst_graph.values import ContentTerm, EncoderChoice, PixelTerm, StyleTerm, T
 
 Note = Callable[[str], None]
 Load = Callable[[EncoderChoice], Encoder]
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """``total`` (0-d), ``raw`` [T] and ``weighted`` [T] in the order of terms, ``gradient`` of
-    the total, shaped like the picture. Float32 on the device of the picture."""
-
-    total: Tensor
-    raw: Tensor
-    weighted: Tensor
-    gradient: Tensor
 
 
 @dataclass(frozen=True)
@@ -114,6 +105,21 @@ class Objective:
                     raise
                 except UserError as error:
                     raise NodeError(str(error)) from error
+
+    @property
+    def half_precision(self) -> bool:
+        """Whether an encoder computes in less than float32."""
+        return any(part.encoder.dtype != torch.float32 for part in self._passes.values())
+
+    @property
+    def bytes_per_pixel(self) -> float:
+        """An estimate of what one evaluation takes (see :mod:`nst_graph.style.memory`)."""
+        return sum(
+            encoder_bytes(
+                part.encoder.architecture, part.encoder.padding, part.layers, part.encoder.dtype
+            )
+            for part in self._passes.values()
+        )
 
     def __call__(self, x: Tensor, scale: float = 1.0) -> Evaluation:
         """Evaluate at ``x`` float32 [1, 3, H, W].

@@ -8,9 +8,9 @@ checkpoint holds everything, so that going on from it gives the very same pictur
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -18,108 +18,22 @@ from torch import Tensor
 from nst_graph.errors import NodeError
 from nst_graph.style import pyramid
 from nst_graph.style.adam import Adam
+from nst_graph.style.average import Average
 from nst_graph.style.initial import initial_picture
-from nst_graph.style.lbfgs import HISTORY, Lbfgs, Outcome
+from nst_graph.style.lbfgs import Lbfgs, Outcome
+from nst_graph.style.memory import HISTORY, history_for
 from nst_graph.style.objective import Load, Objective
 from nst_graph.style.resize import resize
+from nst_graph.style.settings import OPTIMIZERS, Settings
 from nst_graph.style.targets import frame_of
-from nst_graph.values import ContentTerm, History, HistoryPoint, PixelTerm, StyleTerm, Term
+from nst_graph.style.terms import smallest_side, term_names
+from nst_graph.style.watch import Checkpoint, Moment, Unwatched, Watcher, Wishes
+from nst_graph.values import History, HistoryPoint, PixelTerm, Term
 
-OPTIMIZERS = ("lbfgs", "adam")
 ADAM_RATE = 0.02
 HALF_PRECISION_NOISE = 2e-3
 """Losses computed in half precision differ by up to this share for next to equal pictures."""
 HISTORY_POINTS = 2000
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How to paint. ``learning_rate`` 0 is the optimiser's own (1 for L-BFGS, 0.02 for Adam);
-    ``size`` 0 keeps the image's; ``average`` 0 returns the last iterate, else the decay of the
-    running average that is returned instead; ``tv_weight`` weighs the built-in total variation.
-    """
-
-    optimizer: str = "lbfgs"
-    steps: int = 200
-    learning_rate: float = 0.0
-    beta2: float = 0.99
-    size: int = 0
-    scales: int = 1
-    scale_ratio: float = 2.0
-    init: str = "image"
-    average: float = 0.0
-    tv_weight: float = 0.0
-    clamp: bool = True
-    seed: int = 0
-    history: int = HISTORY
-
-
-@dataclass(frozen=True)
-class Moment:
-    """Where an optimisation stands: ``step`` of ``steps`` over all scales and frames."""
-
-    step: int
-    steps: int
-    scale: int
-    scales: int
-    width: int
-    height: int
-    evaluations: int
-    seconds: float
-
-
-@dataclass(frozen=True)
-class Wishes:
-    """What the watcher wants after a step; ``weights`` by term index, from the next step on."""
-
-    stop: bool = False
-    weights: Mapping[int, float] | None = None
-    checkpoint: bool = False
-
-
-@dataclass(frozen=True)
-class Checkpoint:
-    """Tensors by name and JSON-serialisable facts."""
-
-    tensors: Mapping[str, Tensor]
-    facts: Mapping[str, Any]
-
-
-class Watcher(Protocol):
-    """Whoever looks on."""
-
-    def note(self, message: str) -> None: ...
-
-    def after_step(
-        self,
-        moment: Moment,
-        read: Callable[[], tuple[float, Sequence[float], Sequence[float]]],
-        picture: Callable[[], Tensor],
-    ) -> Wishes:
-        """``read`` gives total, weighted and raw losses; ``picture`` [3, H, W] in 0..1."""
-
-    def checkpoint_due(self) -> bool: ...
-
-    def save(self, checkpoint: Checkpoint, step: int) -> None: ...
-
-    def load(self) -> Checkpoint | None: ...
-
-
-class Unwatched:
-    """Nobody looks on."""
-
-    def note(self, message: str) -> None: ...
-
-    def after_step(self, moment: Moment, read: object, picture: object) -> Wishes:
-        return Wishes()
-
-    def checkpoint_due(self) -> bool:
-        return False
-
-    def save(self, checkpoint: Checkpoint, step: int) -> None: ...
-
-    def load(self) -> Checkpoint | None:
-        return None
 
 
 def optimise(
@@ -131,14 +45,12 @@ def optimise(
     *,
     names: Sequence[str] | None = None,
     device: str = "cpu",
-    half: bool = False,
 ) -> tuple[Tensor, History]:
     """Paint every frame of ``image`` [B, H, W, 3] float32 in 0..1.
 
     Args:
         load: gives the encoder for a choice.
         names: of the terms, for the history; made up if not given.
-        half: the encoders compute in half precision.
 
     Returns:
         The pictures [B, h, w, 3] float32 in 0..1 on the CPU, and the course of the losses.
@@ -146,7 +58,7 @@ def optimise(
     Raises:
         NodeError: the settings or the terms make no sense; says what to change.
     """
-    return _Painting(image, terms, settings, load, watcher or Unwatched(), names, device, half)()
+    return _Painting(image, terms, settings, load, watcher or Unwatched(), names, device)()
 
 
 @dataclass
@@ -171,7 +83,6 @@ class _Painting:
         watcher: Watcher,
         names: Sequence[str] | None,
         device: str,
-        half: bool,
     ) -> None:
         if settings.optimizer not in OPTIMIZERS:
             raise NodeError(
@@ -180,7 +91,7 @@ class _Painting:
         if not terms:
             raise NodeError("there is no loss; link a ContentLoss or a StyleLoss")
         self.image, self.settings, self.load = image, settings, load
-        self.watcher, self.device, self.half = watcher, device, half
+        self.watcher, self.device = watcher, device
         self.terms = list(terms)
         self.names = list(names) if names and len(names) == len(terms) else term_names(terms)
         if settings.tv_weight:
@@ -188,7 +99,7 @@ class _Painting:
             self.names.append("total variation")
         final = pyramid.final_size(image.shape[1], image.shape[2], settings.size)
         self.sizes = pyramid.scale_sizes(
-            final, settings.scales, settings.scale_ratio, self._smallest()
+            final, settings.scales, settings.scale_ratio, smallest_side(self.terms, load)
         )
         self.counts = pyramid.split_steps(settings.steps, len(self.sizes))
         self.sizes = self.sizes[-len(self.counts) :]
@@ -204,24 +115,6 @@ class _Painting:
         self.points: list[tuple[int, int, float, Tensor]] = []
         self.stride = max(1, -(-self.steps // HISTORY_POINTS))
 
-    def _smallest(self) -> int:
-        """The smallest side that every encoder can see."""
-        sides = [1]
-        for term in self.terms:
-            if isinstance(term, PixelTerm):
-                continue
-            style = isinstance(term, StyleTerm)
-            features = (
-                [source.features for source in term.target.sources]
-                if isinstance(term, StyleTerm)
-                else [term.features]
-            )
-            layers = term.target.layers if isinstance(term, StyleTerm) else term.layers
-            for found in features[: 1 if style else None]:
-                encoder = self.load(found.encoder)
-                sides.append(encoder.min_side([encoder.canonical(name)[0] for name in layers]))
-        return max(sides)
-
     # -- the work --------------------------------------------------------------------------
 
     def __call__(self) -> tuple[Tensor, History]:
@@ -232,8 +125,8 @@ class _Painting:
         while self.place.frame < len(self.image):
             size = self.sizes[self.place.scale]
             objective = self._objective(size)
-            optimiser = self._optimiser(self._start(before, size), carried)
-            average = _Average(optimiser.x, self.settings.average, self._count())
+            optimiser = self._optimiser(objective, self._start(before, size), carried)
+            average = Average(optimiser.x, self.settings.average, self._count())
             if saved is not None and resumed is not None:
                 optimiser = self._restored(optimiser, saved, resumed.facts, size, average)
                 saved = None
@@ -272,13 +165,20 @@ class _Painting:
         image = resize(frame_of(self.image, frame).to(self.device), size)
         return initial_picture(self.settings.init, image, self.terms, frame, self.settings.seed)
 
-    def _optimiser(self, x: Tensor, carried: Adam | None) -> Lbfgs | Adam:
+    def _optimiser(self, objective: Objective, x: Tensor, carried: Adam | None) -> Lbfgs | Adam:
         settings = self.settings
         box = (0.0, 1.0) if settings.clamp else None
         if settings.optimizer == "lbfgs":
-            noise = HALF_PRECISION_NOISE if self.half else 0.0
+            noise = HALF_PRECISION_NOISE if objective.half_precision else 0.0
             rate = settings.learning_rate or 1.0
-            return Lbfgs(x, rate=rate, history=settings.history, box=box, noise=noise)
+            pixels = x.shape[-2] * x.shape[-1]
+            history = history_for(settings.memory, objective.bytes_per_pixel, pixels)
+            if history < HISTORY:
+                self.watcher.note(
+                    f"L-BFGS remembers {history} steps instead of {HISTORY}, to stay within "
+                    f"{settings.memory} MB"
+                )
+            return Lbfgs(x, rate=rate, history=history, box=box, noise=noise)
         rate = settings.learning_rate or ADAM_RATE
         optimiser = Adam(x, rate=rate, betas=(0.9, settings.beta2), box=box)
         if carried is not None:
@@ -288,7 +188,7 @@ class _Painting:
     def _count(self) -> int:
         return self.counts[self.place.scale]
 
-    def _paint(self, objective: Objective, optimiser: Lbfgs | Adam, average: _Average) -> bool:
+    def _paint(self, objective: Objective, optimiser: Lbfgs | Adam, average: Average) -> bool:
         """All remaining steps of one scale; whether the watcher wants the work to end."""
         place = self.place
         while place.done < self._count():
@@ -336,7 +236,7 @@ class _Painting:
         self,
         objective: Objective,
         optimiser: Lbfgs | Adam,
-        average: _Average,
+        average: Average,
         outcome: Outcome,
     ) -> Wishes:
         place, evaluation = self.place, outcome.evaluation
@@ -387,7 +287,7 @@ class _Painting:
     # -- checkpoints -----------------------------------------------------------------------
 
     def _save(
-        self, before: Tensor | None, optimiser: Lbfgs | Adam | None, average: _Average | None
+        self, before: Tensor | None, optimiser: Lbfgs | Adam | None, average: Average | None
     ) -> None:
         """In the middle of a scale (``average`` given), or between two."""
         tensors: dict[str, Tensor] = {}
@@ -431,7 +331,7 @@ class _Painting:
         tensors: Mapping[str, Tensor],
         facts: Mapping[str, Any],
         size: pyramid.Size,
-        average: _Average,
+        average: Average,
     ) -> Lbfgs | Adam:
         own = {
             name.removeprefix("optimiser."): tensor
@@ -446,37 +346,3 @@ class _Painting:
             last.restore(own, facts["optimiser"])
             pyramid.carry_moments(last, optimiser)
         return optimiser
-
-
-class _Average:
-    """Exponential running average of the iterates, bias-corrected: Σ d^(n-i) x_i, normalised.
-
-    With few steps the decay is lowered to 1 - 3/steps, so that the start is forgotten.
-    """
-
-    def __init__(self, x: Tensor, decay: float, steps: int) -> None:
-        self.decay = min(decay, max(0.0, 1 - 3 / steps)) if decay else 0.0
-        self.left = 1.0
-        self.sum = torch.zeros_like(x) if self.decay else torch.zeros(0)
-
-    def update(self, x: Tensor) -> None:
-        if self.decay:
-            self.sum = self.decay * self.sum + (1 - self.decay) * x
-            self.left *= self.decay
-
-    def picture(self, x: Tensor) -> Tensor:
-        return self.sum / (1 - self.left) if self.decay and self.left < 1 else x
-
-
-def term_names(terms: Sequence[Term]) -> list[str]:
-    """Names for terms whose nodes are unknown, numbered where they repeat."""
-    found = []
-    for term in terms:
-        if isinstance(term, ContentTerm):
-            found.append("content")
-        else:
-            found.append("style" if isinstance(term, StyleTerm) else term.name)
-    return [
-        name if found.count(name) == 1 else f"{name} {found[: i + 1].count(name)}"
-        for i, name in enumerate(found)
-    ]

@@ -1,0 +1,64 @@
+"""How much memory an optimisation needs, estimated before it begins."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import torch
+
+from nst_graph.errors import NodeError
+from nst_graph.style.architecture import Architecture
+from nst_graph.style.settings import megabytes
+
+HISTORY, LEAST_HISTORY = 20, 4
+"""Pairs of L-BFGS: more than 20 gain nothing, fewer than 4 are hardly L-BFGS."""
+_PLANE = 12
+"""Bytes of one float32 picture per pixel."""
+_PLANES = 12
+"""Pictures the optimiser, the losses and previews hold beside the history."""
+
+
+def encoder_bytes(
+    architecture: Architecture, padding: str, layers: Collection[str], dtype: torch.dtype
+) -> float:
+    """Bytes per pixel of the picture for one evaluation with its gradient.
+
+    Every activation is kept until the gradient has passed it; padding other than zeros makes a
+    copy of each convolution's input; sums over positions are made in float32.
+    """
+    size = torch.empty(0, dtype=dtype).element_size()
+    deepest = max(layers, key=architecture.taps.index)
+    kept = largest = 0.0
+    for tap in architecture.taps[: architecture.taps.index(deepest) + 1]:
+        area = architecture.stride(tap) ** 2
+        if tap.startswith("conv"):
+            out, inside, _, _ = architecture.conv_shape(tap)
+            kept += out / area + (inside / area if padding != "zeros" else 0)
+            largest = max(largest, (out + inside) / area)
+        elif tap.startswith("pool"):
+            kept += architecture.channels(tap) / area
+    return size * (kept + 2 * largest) + 4 * largest
+
+
+def picture_bytes(per_evaluation: float, pixels: int, history: int) -> int:
+    """Bytes above those of the program itself, weights and small statistics left out."""
+    return int(pixels * (per_evaluation + _PLANE * (_PLANES + 2 * history)))
+
+
+def history_for(memory: str, per_evaluation: float, pixels: int) -> int:
+    """How many pairs L-BFGS may keep within ``memory``: ``auto`` or megabytes.
+
+    Raises:
+        NodeError: not a number, or not enough even with few pairs.
+    """
+    limit = megabytes(memory)
+    if limit is None:
+        return HISTORY
+    for history in range(HISTORY, LEAST_HISTORY - 1, -1):
+        if picture_bytes(per_evaluation, pixels, history) <= limit * 1e6:
+            return history
+    needed = -(-picture_bytes(per_evaluation, pixels, LEAST_HISTORY) // 10**6)
+    raise NodeError(
+        f"memory {memory} MB is too little: this size needs about {needed} MB; lower size, or "
+        "raise memory"
+    )
