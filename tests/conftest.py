@@ -21,7 +21,7 @@ def _load(name: str) -> ModuleType:
     return module
 
 
-for _name in ("pack", "fakes", "terminal", "editor_pack"):
+for _name in ("pack", "fakes", "terminal", "editor_pack", "tiny"):
     _load(_name)
 
 
