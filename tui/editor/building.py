@@ -119,7 +119,7 @@ class Building(Moving):
             nodes, at = self.nodes, target.node
             if at is None:
                 nodes, at = edits.add(nodes, target.kind, self.types)
-            self.link(nodes, node, slot, at, target.input, select=at)
+            self.link(nodes, node, slot, at, target.input, select=None if target.node else at)
 
         self.ask(
             Question(

@@ -160,6 +160,10 @@ class GraphCanvas(Cells, can_focus=True):
         self._asked, self._picked, self._typed = dict(letters), picked, ""
         self.light({(node, ""): letter for node, letter in letters.items()}, None)
 
+    def check_consume_key(self, key: str, character: str | None) -> bool:
+        """While a jump letter is awaited, no key is a command."""
+        return bool(self._asked) and key != "ctrl+c"
+
     def on_key(self, event: events.Key) -> None:
         if not self._asked:
             return

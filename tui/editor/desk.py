@@ -143,10 +143,12 @@ class Desk(Page):
         if self._check_timer is not None:
             self._check_timer.stop()
             self._check_timer = None
+        before = self.problems
         self.problems = tuple(check_nodes(self.nodes, self.types, self.path, self.roots))
-        self._faults = faults(self.problems)
-        self.show(faults_changed=True)
-        self.tell()
+        if self.problems != before:
+            self._faults = faults(self.problems)
+            self.show(faults_changed=True)
+            self.tell()
 
     # Showing it
 

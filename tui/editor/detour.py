@@ -12,6 +12,8 @@ Route = tuple[Point, ...]
 """The corner points of an edge, ends included."""
 _AROUND = 8
 """How far around the direct way other boxes are looked at."""
+_ROWS = 8
+"""How many of the rows above and below other boxes are tried."""
 _BEND = 3
 _COVERED = 40
 """Costs of one bend and of one cell hidden behind a box, in cells of length."""
@@ -49,7 +51,8 @@ def detour(
     out, back = x0 + 1 + shift, max(0, x1 - 1 - shift)
     low, high = min(y0, y1), max(y0, y1)
     rows = {(y0 + y1) // 2, high + 2 + shift, max(0, low - 2 - shift)}
-    rows |= {box[1] - 1 for box in near if box[1]} | {box[3] for box in near}
+    beside = {box[1] - 1 for box in near if box[1]} | {box[3] for box in near}
+    rows |= set(sorted(beside, key=lambda row: (abs(2 * row - y0 - y1), row))[:_ROWS])
     for row in sorted(rows):
         tries.append((start, (out, y0), (out, row), (back, row), (back, y1), end))
     tidy = [simplify(route) for route in tries]

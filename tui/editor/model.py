@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -93,13 +93,25 @@ def place_of(nodes: Nodes, node: str) -> tuple[int, int] | None:
     return None
 
 
-def links(nodes: Nodes) -> Iterator[Link]:
-    """Every link between two nodes that exist, in the order of the file."""
-    for target in nodes:
-        for name, value in inputs_of(nodes, target).items():
-            link = as_link(value)
-            if link is not None and link[0] in nodes:
-                yield Link(link[0], link[1], target, name)
+_last: tuple[Nodes, tuple[Link, ...]] = ({}, ())
+
+
+def links(nodes: Nodes) -> tuple[Link, ...]:
+    """Every link between two nodes that exist, in the order of the file.
+
+    The answer for the last graph is kept: graphs are never modified, and one graph is asked for
+    its links many times while it is on the screen.
+    """
+    global _last
+    if _last[0] is not nodes:
+        found = []
+        for target in nodes:
+            for name, value in inputs_of(nodes, target).items():
+                link = as_link(value)
+                if link is not None and link[0] in nodes:
+                    found.append(Link(link[0], link[1], target, name))
+        _last = (nodes, tuple(found))
+    return _last[1]
 
 
 def consumers(nodes: Nodes, source: str, slot: int | None = None) -> list[Link]:

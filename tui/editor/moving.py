@@ -125,6 +125,7 @@ class Moving(Desk):
     # Problems
 
     def action_problem(self, by: int) -> None:
+        self.check_now()
         if not self.problems:
             self.say("no problems: r runs the graph", "ok")
             return

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from .cards import Card, Faults, box, card
 from .ink import Ink
-from .layout import Edge
+from .layout import Box, Edge
 from .model import Nodes, Types, links, mode_of, output_type, place_of
 from .route import Drawing, Plan, draw, plan
 
@@ -25,16 +25,23 @@ class Picture:
         """What to add to a drawn place to get the place that the graph says."""
         self.cards: Mapping[str, Card] = {}
         self._seen: dict[str, tuple[object, str, frozenset[str], Card]] = {}
+        self._boxes: dict[Card, Box] = {}
         self.plan: Plan = plan({}, ())
         self.drawing: Drawing = draw(self.plan, {})
         self.ink = Ink(self.drawing, {})
 
     def update(self, nodes: Nodes, faults: Faults, level: int) -> None:
         """Show ``nodes``; the layout is made again only if a size or a link changed."""
-        self.nodes, self.level = nodes, level
+        self.nodes = nodes
         self.cards = {node: self._card(node, faults) for node in nodes}
         self._seen = {node: self._seen[node] for node in nodes}
-        boxes = {node: box(card, level) for node, card in self.cards.items()}
+        if level != self.level:
+            self._boxes = {}
+        known, self._boxes = self._boxes, {}
+        boxes = {}
+        for node, card in self.cards.items():
+            self._boxes[card] = boxes[node] = known.get(card) or box(card, level)
+        self.level = level
         edges = tuple(Edge(k.source, k.slot, k.target, k.input) for k in links(nodes))
         last: Drawing | None = self.drawing
         if self.plan.boxes != boxes or self.plan.edges != edges:

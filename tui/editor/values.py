@@ -225,6 +225,7 @@ class Values(Building):
 
     def action_fix(self) -> None:
         """Open what puts the problem right: the link, the value, the row in the inspector."""
+        self.check_now()
         at = self.query_one(ProblemList).current
         wanted = self.problems[at] if 0 <= at < len(self.problems) else None
         if wanted is None or wanted.node != self.selected:

@@ -24,6 +24,9 @@ from textual.widget import Widget
 from nst_graph.text import clean
 
 from .. import theme
+from ..spans import send_only_changed_cells
+
+send_only_changed_cells()
 
 Codes = NDArray[np.uint32]
 Looks = NDArray[np.uint32]
