@@ -65,7 +65,7 @@ class _TraceOfRoot(torch.autograd.Function):
     def forward(ctx: Any, matrix: Tensor) -> Tensor:
         values, vectors = torch.linalg.eigh(matrix)
         kept = values > SMALLEST_EIGENVALUE * values[-1].clamp_min(0)
-        roots = values.clamp_min(0).sqrt()
+        roots = torch.where(kept, values, 0.0).sqrt()
         inverse = torch.where(kept, 0.5 / torch.where(kept, roots, 1.0), 0.0)
         ctx.save_for_backward(vectors, inverse)
         total: Tensor = roots.sum()
