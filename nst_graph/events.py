@@ -182,11 +182,7 @@ def from_json(line: str | bytes) -> Event | None:
         kind = _KINDS.get(data["event"])
         if kind is None:
             return None
-        given = {}
-        for f in fields(kind):
-            if f.name in data:
-                given[f.name] = _READERS[str(f.type)](data[f.name])
-        return kind(**given)
+        return kind(**{name: read(data[name]) for name, read in _FIELDS[kind] if name in data})
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError):
         return None
 
@@ -222,6 +218,10 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "list[str]": lambda v: [_text(x) for x in v],
     "dict[str, str]": lambda v: {_text(k): _text(x) for k, x in v.items()},
     "dict[str, float]": lambda v: {_text(k): _number(x) for k, x in v.items()},
+}
+
+_FIELDS = {
+    kind: tuple((f.name, _READERS[str(f.type)]) for f in fields(kind)) for kind in _KINDS.values()
 }
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from fakes import FakeRun
+from textual.events import Key
 
 from nst_graph.tui import keys
 from nst_graph.tui.app import NstApp
@@ -78,7 +79,8 @@ async def test_every_key_reaches_its_action(scope: str, monkeypatch: pytest.Monk
                     continue
                 for pressed in key.keys.split(","):
                     calls.clear()
-                    await pilot.press(pressed)
+                    app.post_message(Key(pressed, None))
+                    await pilot.pause()
                     action, _, given = key.action.partition("(")
                     expected = given.rstrip(")").strip("'")
                     found = [(n, "".join(map(str, values))) for n, values in calls]

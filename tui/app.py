@@ -58,7 +58,8 @@ class NstApp(App[int], inherit_bindings=False):
     ]
     VERTICAL_BREAKPOINTS = [  # noqa: RUF012
         (0, "-tiny-h"),
-        (16, "-low"),
+        (16, "-short"),
+        (22, "-low"),
         (32, "-tall"),
     ]
 

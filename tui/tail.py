@@ -11,7 +11,7 @@ from nst_graph.events import LogReader
 from .state import RunState
 
 SLICE_BYTES = 64 << 10
-SLICE_SECONDS = 0.02
+SLICE_SECONDS = 0.03
 
 
 class Follower:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +23,7 @@ from .. import keys, recorded
 from ..listing import glimpse
 from ..series import TOTAL, Track
 from ..state import Optimisation
-from ..tail import Follower
+from ..tail import SLICE_SECONDS, Follower
 from ..theme import SERIES
 from ..widgets.cells import Cells, Grid
 from ..widgets.curves import Curves
@@ -32,7 +33,8 @@ from .page import Page
 from .plotkeys import PlotKeys
 
 LETTERS = "abcdef"
-QUICK = 0.05
+AT_ONCE = 0.005
+DRAW_WHILE_READING = 0.5
 
 
 @dataclass
@@ -101,6 +103,7 @@ class CompareScreen(PlotKeys, Page):
         self.normalised = False
         self.everything = False
         self.flipped: int | None = None
+        self._drawn = -10.0
         self.back_by = 0
         """How many previews before the newest are shown."""
 
@@ -125,9 +128,12 @@ class CompareScreen(PlotKeys, Page):
             self.curves.repaint()
             return None
         for compared in self.runs:
-            compared.follower.poll(0.02 / len(self.runs))
-        self.draw()
-        return QUICK if any(compared.follower.behind for compared in self.runs) else None
+            compared.follower.poll(SLICE_SECONDS / len(self.runs))
+        behind = any(compared.follower.behind for compared in self.runs)
+        if not behind or time.monotonic() - self._drawn > DRAW_WHILE_READING:
+            self.draw()
+            self._drawn = time.monotonic()
+        return AT_ONCE if behind else None
 
     def _take_marked(self) -> None:
         wanted = list(self.nst.marked)
@@ -161,20 +167,21 @@ class CompareScreen(PlotKeys, Page):
             if found is None or self.term not in found.track.names:
                 continue
             divide = _first(found.track, self.term) if self.normalised else 1.0
-            label = f"{compared.letter} {compared.run.name}"
+            label = compared.run.name
             lines.append(Line(label, compared.series, found.track, self.term, divide))
         plot.lines = lines
         known = [c.optimisation for c in self.runs if c.optimisation is not None]
         plot.planned = max((found.step.steps for found in known), default=0)
         self.curves.title = self.term + (" ÷ first" if self.normalised else "")
         self.curves.repaint()
-        going = sum(not c.follower.state.finished for c in self.runs)
+        states = [self._state(compared) for compared in self.runs]
+        going = sum(state in ("running", "paused") for state in states)
         told = f"{len(self.runs)} runs · term {self.term}"
         self.top_bar.say(told, "", f"{going} going on" if going else "")
-        self._draw_table()
+        self._draw_table(states)
         self._draw_pictures()
 
-    def _draw_table(self) -> None:
+    def _draw_table(self, states: list[str]) -> None:
         table = self.query_one(Differences)
         table.title = "all inputs" if self.everything else "what differs"
         table.heads = [(f"{c.letter} {c.run.name}", c.series) for c in self.runs]
@@ -192,7 +199,7 @@ class CompareScreen(PlotKeys, Page):
             rows.append((f"{self.term} at {axis} {number(at)}", shown))
         rows.append((f"{self.term} now", tuple(self._final(c) for c in self.runs)))
         rows += recorded.differences([c.nodes for c in self.runs], everything=self.everything)
-        rows.append(("state", tuple(self._state(c) for c in self.runs)))
+        rows.append(("state", tuple(states)))
         rows.append(("time", tuple(duration(c.follower.state.seconds) for c in self.runs)))
         rows.append(("it/s", tuple(_speed(c.optimisation) for c in self.runs)))
         table.rows = rows

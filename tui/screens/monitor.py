@@ -34,7 +34,10 @@ PICTURE_SECONDS = 2.0
 ALIVE_SECONDS = 1.0
 PATIENCE = 10.0
 QUICK = 0.1
-"""Seconds between looks at the log while an answer is awaited or the log is being read."""
+"""Seconds between looks at the log while an answer is awaited."""
+AT_ONCE = 0.005
+"""Seconds left to the keyboard between two slices of a long log."""
+DRAW_WHILE_READING = 0.5
 
 
 class MonitorScreen(PlotKeys, Page):
@@ -57,7 +60,7 @@ class MonitorScreen(PlotKeys, Page):
         self.pending: dict[str, tuple[str, float]] = {}
         self.declared: dict[str, recorded.RecordedNode] = {}
         self.alive = False
-        self._asked_alive = -10.0
+        self._drawn = self._asked_alive = -10.0
         self._pictured = -10.0
         self._stopping = False
         self._ended = False
@@ -115,10 +118,15 @@ class MonitorScreen(PlotKeys, Page):
             self.show_run(wanted)
         assert self.follower is not None
         self.follower.poll()
+        if self.follower.behind and time.monotonic() - self._drawn < DRAW_WHILE_READING:
+            return AT_ONCE
         self._look_alive()
         self._hear_answers()
         self.draw()
-        return QUICK if self.pending or self.follower.behind else None
+        self._drawn = time.monotonic()
+        if self.follower.behind:
+            return AT_ONCE
+        return QUICK if self.pending else None
 
     def draw(self) -> None:
         assert self.run is not None and self.follower is not None

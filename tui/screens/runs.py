@@ -27,6 +27,8 @@ from .confirm import ConfirmScreen
 from .page import Page
 
 TRASH = ".trash"
+AT_ONCE = 0.005
+"""Seconds left to the keyboard between two slices of reading."""
 
 
 class RunsScreen(Page):
@@ -78,7 +80,7 @@ class RunsScreen(Page):
             f"{told}, reading…" if self.listing.behind else told, "", io if busy else ""
         )
         behind = self.listing.behind or (self._shown is not None and self._shown.behind)
-        return 0.05 if behind else None
+        return AT_ONCE if behind else None
 
     def _fill(self) -> None:
         table = self.table
@@ -99,8 +101,11 @@ class RunsScreen(Page):
             curves.repaint()
             picture.show(None, "picture")
             return
-        self._shown = self.nst.follower(entry.run)
-        self._shown.poll()
+        followed = self.nst.follower(entry.run)
+        followed.poll()
+        if followed is self._shown and followed.behind:
+            return  # draw once it has been read
+        self._shown = followed
         state = self._shown.state
         summary.show(entry, state)
         found = state.optimisations.get(state.current or "")

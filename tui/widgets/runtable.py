@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -38,7 +39,9 @@ def _optional(value: float | None, show: Callable[[float], str]) -> str:
 
 
 def _last(value: float | None) -> tuple[bool, float]:
-    return (value is None, value or 0.0)
+    """Sorts missing values and NaN behind all others."""
+    known = value is not None and not math.isnan(value)
+    return (not known, value if known and value is not None else 0.0)
 
 
 COLUMNS = (
