@@ -22,6 +22,7 @@ from nst_graph.store import Store
 
 if TYPE_CHECKING:
     import numpy as np
+    from PIL.Image import Image as Picture
 
 UPDATES_PER_SECOND = 10
 PREVIEW_SHARE = 10
@@ -124,13 +125,15 @@ class ComfyHost:
 
         if self._bar is None:
             self._bar = comfy.utils.ProgressBar(update.steps)
-        preview = None
+        preview: tuple[str, Picture, None] | None = None
         started = time.monotonic()
         timely = started >= self._next_preview
         if update.step >= update.steps or (timely if update.preview is None else update.preview):
             from PIL import Image
 
-            preview = ("JPEG", Image.fromarray(picture()), PREVIEW_SIDE)
+            image = Image.fromarray(picture())
+            image.thumbnail((PREVIEW_SIDE, PREVIEW_SIDE))
+            preview = ("JPEG", image, None)
         self._bar.update_absolute(update.step, update.steps, preview)
         if preview is not None:
             self._next_preview = started + PREVIEW_SHARE * (time.monotonic() - started)
