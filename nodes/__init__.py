@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .blend import NSTBlendStyles, NSTInterpolateStyles, NSTMixLayers
 from .color import NSTColorMatch, NSTKeepColor, NSTLuminance
 from .combine import NSTLossCombine
 from .content_loss import ContentLoss
@@ -10,8 +11,12 @@ from .fit import NSTResize
 from .gram import GramMatrix
 from .load_image import LoadImage, LoadImageMask, NSTLoadImage
 from .optimize import Optimize
+from .region import NSTComposite, NSTRegionMask
 from .save_image import NSTSaveImage, PreviewImage, SaveImage
+from .sheet import NSTContactSheet, NSTLossPlot
 from .style_loss import StyleLoss
+from .style_options import NSTStyleOptions
+from .timelapse import NSTTimelapse
 from .total_variation import NSTHistogramLoss, NSTLaplacianLoss, NSTTotalVariation
 
 NODE_CLASS_MAPPINGS: dict[str, type] = {
@@ -30,6 +35,15 @@ NODE_CLASS_MAPPINGS: dict[str, type] = {
     "NSTLuminance": NSTLuminance,
     "NSTResize": NSTResize,
     "NSTSaveImage": NSTSaveImage,
+    "NSTBlendStyles": NSTBlendStyles,
+    "NSTComposite": NSTComposite,
+    "NSTContactSheet": NSTContactSheet,
+    "NSTInterpolateStyles": NSTInterpolateStyles,
+    "NSTLossPlot": NSTLossPlot,
+    "NSTMixLayers": NSTMixLayers,
+    "NSTRegionMask": NSTRegionMask,
+    "NSTStyleOptions": NSTStyleOptions,
+    "NSTTimelapse": NSTTimelapse,
 }
 """Nodes for every host, ComfyUI included."""
 
@@ -57,4 +71,13 @@ NODE_DISPLAY_NAME_MAPPINGS: dict[str, str] = {
     "NSTLuminance": "Luminance (NST)",
     "NSTResize": "Resize Image (NST)",
     "NSTSaveImage": "Save Image (NST)",
+    "NSTBlendStyles": "Blend Styles (NST)",
+    "NSTComposite": "Composite (NST)",
+    "NSTContactSheet": "Contact Sheet (NST)",
+    "NSTInterpolateStyles": "Interpolate Styles (NST)",
+    "NSTLossPlot": "Loss Plot (NST)",
+    "NSTMixLayers": "Mix Layers (NST)",
+    "NSTRegionMask": "Region Mask (NST)",
+    "NSTStyleOptions": "Style Options (NST)",
+    "NSTTimelapse": "Timelapse (NST)",
 }

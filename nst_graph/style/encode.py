@@ -47,7 +47,7 @@ class Saving:
 def comfy_png(frame: Tensor, text: Mapping[str, str], compress_level: int = 4) -> bytes:
     """``frame`` [H, W, C] as ComfyUI's SaveImage writes it: 255 x, clipped, cut off to 8 bits."""
     samples = np.clip(np.float32(255) * _finite(frame), 0, 255).astype(np.uint8)
-    return _saved(samples, "PNG", pnginfo=_chunks(text), compress_level=compress_level)
+    return _saved(samples, "PNG", pnginfo=png_chunks(text), compress_level=compress_level)
 
 
 def encoded(
@@ -98,7 +98,7 @@ def _eight_bit_file(
 ) -> bytes:
     profile: dict[str, Any] = {"icc_profile": icc} if icc else {}
     if saving.format == "png":
-        return _saved(samples, "PNG", pnginfo=_chunks(saving.text), compress_level=6, **profile)
+        return _saved(samples, "PNG", pnginfo=png_chunks(saving.text), compress_level=6, **profile)
     if saving.format == "tiff":
         return _saved(
             samples,
@@ -107,7 +107,7 @@ def _eight_bit_file(
             tiffinfo=dict(_tags(saving.text)),
             **profile,
         )
-    exif = _exif(saving.text, note)
+    exif = exif_of(saving.text, note)
     if saving.format == "jpeg":
         return _saved(samples, "JPEG", quality=saving.quality, subsampling=0, exif=exif, **profile)
     return _saved(
@@ -155,7 +155,7 @@ def _latin(text: Mapping[str, str]) -> dict[str, str]:
     return kept
 
 
-def _chunks(text: Mapping[str, str]) -> PngInfo:
+def png_chunks(text: Mapping[str, str]) -> PngInfo:
     chunks = PngInfo()
     for key, value in _latin(text).items():
         chunks.add_text(key, value)
@@ -171,7 +171,7 @@ def _tags(text: Mapping[str, str]) -> dict[int, str]:
     return tags
 
 
-def _exif(text: Mapping[str, str], note: Callable[[str], None]) -> Image.Exif:
+def exif_of(text: Mapping[str, str], note: Callable[[str], None]) -> Image.Exif:
     """As much of the embedded JSON as an EXIF segment (64 KB) holds, the prompt first."""
     exif = Image.Exif()
     room = _EXIF_LIMIT
