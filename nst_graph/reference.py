@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from nst_graph import files, host
@@ -21,7 +22,7 @@ def node_page(node: NodeType) -> str:
     lines = [f"# {node.display_name}", "", f"`{node.id}`: {node.description.strip()}", ""]
     if node.inputs:
         lines += ["| input | type | default | |", "|---|---|---|---|"]
-        lines += [_row(item) for item in node.inputs.values()]
+        lines += _rows(list(node.inputs.values()))
         lines.append("")
     if node.outputs:
         lines += ["| output | type | |", "|---|---|---|"]
@@ -69,7 +70,21 @@ def generated(root: Path) -> dict[Path, str]:
     }
 
 
+def _rows(items: Sequence[Input]) -> list[str]:
+    """A row each; numbered inputs that differ in nothing else (loss_2, loss_3 …) share one."""
+    rows: list[str] = []
+    for item in items:
+        previous = _row(item)
+        if rows and item.name[-1:].isdigit() and rows[-1].endswith(previous):
+            first = rows[-1].split("`")[1]
+            rows[-1] = f"| `{first}` … `{item.name}`{previous}"
+        else:
+            rows.append(f"| `{item.name}`{previous}")
+    return rows
+
+
 def _row(item: Input) -> str:
+    """All of the row but the input's name."""
     kind = item.type
     if item.choices is not None and not item.options.get("image_upload"):
         shown = [f"`{choice}`" for choice in item.choices[:12]]
@@ -77,21 +92,28 @@ def _row(item: Input) -> str:
     elif item.options.get("image_upload"):
         kind = "picture"
     elif item.type in ("INT", "FLOAT") and {"min", "max"} <= item.options.keys():
-        kind = f"{item.type}, {item.options['min']:g} to {item.options['max']:g}"
+        low, high = (_number(item.options[end]) for end in ("min", "max"))
+        kind = f"{item.type}, {low} to {high}"
     if not item.is_widget or item.options.get("image_upload"):
         default = "" if item.required else "(optional)"
     else:
         default = f"`{item.default}`" if item.default != "" else "(empty)"
     tip = str(item.options.get("tooltip", ""))
-    return f"| `{item.name}` | {_cell(kind)} | {default} | {_cell(tip)} |"
+    return f" | {_cell(kind)} | {default} | {_cell(tip)} |"
 
 
 def _cell(text: str) -> str:
     return " ".join(text.split()).replace("|", "\\|")
 
 
+def _number(value: float) -> str:
+    return str(value) if isinstance(value, int) else f"{value:g}"
+
+
 def _first_sentence(text: str) -> str:
-    return text.strip().split(". ")[0].split("\n\n")[0].rstrip(".") + "."
+    """Up to the first full stop before a capital, and without the source in parentheses."""
+    first = re.split(r"(?<=\.)\s+(?=[A-Z])|\n\n", text.strip())[0]
+    return re.sub(r"\s*\([^()]*\d{4}[^()]*\)", "", first).rstrip(".") + "."
 
 
 def _between(text: str, table: str) -> str:
@@ -100,10 +122,17 @@ def _between(text: str, table: str) -> str:
     return f"{before}{START}\n{table}\n{END}{after}"
 
 
+def stale(root: Path) -> list[Path]:
+    """Help pages of nodes that are no more."""
+    return sorted(set((root / "web" / "docs").glob("*.md")) - generated(root).keys())
+
+
 def main() -> None:
     root = Path(__file__).resolve().parent.parent
     for path, text in generated(root).items():
         files.write(path, text.encode())
+    for path in stale(root):
+        files.remove(path)
 
 
 if __name__ == "__main__":
