@@ -10,6 +10,7 @@ from importlib import import_module
 
 from nst_graph import __version__
 from nst_graph.errors import NodeError, UserError
+from nst_graph.machine import yield_processors
 from nst_graph.text import clean
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
@@ -23,6 +24,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if arguments.call is None:
             return _no_command(parser)
+        yield_processors()
         if getattr(arguments, "offline", False):
             os.environ["NST_OFFLINE"] = "1"
         module, function = arguments.call.split(":")

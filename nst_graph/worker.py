@@ -26,7 +26,7 @@ from nst_graph.errors import UserError
 from nst_graph.folders import Folders, store_folder
 from nst_graph.graph import Checked, check
 from nst_graph.live import recorded_changes, settable
-from nst_graph.machine import environment
+from nst_graph.machine import environment, yield_processors
 from nst_graph.plan import Plan, make_plan
 from nst_graph.prepare import make_folders
 from nst_graph.registry import node_types
@@ -204,12 +204,12 @@ def _heartbeat(emit: events.Emit) -> Iterator[None]:
 
 
 def _gpu() -> tuple[float | None, int | None]:
-    torch = sys.modules.get("torch")
-    if torch is None or not torch.cuda.is_available():
+    cuda = getattr(sys.modules.get("torch"), "cuda", None)  # torch may be half imported
+    if cuda is None or not hasattr(cuda, "utilization") or not cuda.is_available():
         return None, None
-    with suppress(Exception):
-        return float(torch.cuda.utilization()), int(torch.cuda.memory_allocated())
-    return None, int(torch.cuda.memory_allocated())
+    with suppress(Exception):  # needs NVML, which not every installation has
+        return float(cuda.utilization()), int(cuda.memory_allocated())
+    return None, int(cuda.memory_allocated())
 
 
 # -- the run folder --------------------------------------------------------------------------
@@ -235,6 +235,7 @@ def _link_outputs(run: RunFolder, outputs: Sequence[str]) -> None:
 
 def main(argv: Sequence[str]) -> int:
     """Entry point of a detached worker: lower priority, deaf to hang-ups."""
+    yield_processors()
     with suppress(OSError, AttributeError):
         os.nice(5)
     if hasattr(signal, "SIGHUP"):
