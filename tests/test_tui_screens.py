@@ -15,7 +15,7 @@ from fakes import FakeRun
 from textual.events import Key
 from textual.pilot import Pilot
 
-from nst_graph import events, files, runs
+from nst_graph import events, files, queue, runs
 from nst_graph.errors import UserError
 from nst_graph.tui.app import NstApp
 from nst_graph.tui.screens.confirm import ConfirmScreen
@@ -425,13 +425,39 @@ async def test_a_run_is_made_from_a_graph_with_overrides(
         await press(pilot, "a", *"nonsense", "enter")
         await until(pilot, lambda: "no graph named 'nonsense'" in shown(app))
         await press(pilot, "a", *"quickstart style.weight=3", "enter")
-        await until(pilot, lambda: f"started {DONE}" in shown(app))
+        await until(pilot, lambda: f"{DONE}: starts now" in shown(app))
         assert launched[-1] == ("quickstart", ("style.weight=3",), None)
         await press(pilot, "d", *"weight", "enter")
         await until(pilot, lambda: "'weight' is not NODE.INPUT=VALUE" in shown(app))
         await press(pilot, "ctrl+u", *"style.weight=5", "enter")
         await until(pilot, lambda: len(launched) == 3)
         assert launched[-1] == (str(done.run.graph), ("style.weight=5",), runs.Options(name="fake"))
+
+
+async def test_waiting_runs_are_moved_in_the_queue_and_taken_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(queue, "ensure_runner", lambda: None)
+    waiting = []
+    for index, name in enumerate(("one", "two", "three")):
+        run = runs.RunFolder(runs.runs_folder() / f"20261123-10000{index}-{name}-000{index}")
+        files.write(run.graph, b"{}")
+        queue.enqueue(run)
+        waiting.append(run)
+    one, two, three = waiting
+    app = NstApp("runs")
+    async with app.run_test(size=(100, 30)) as pilot:
+        await until(pilot, lambda: "3 runs" in shown(app))
+        line = next(line for line in shown(app).splitlines() if "three" in line)
+        assert "queued" in line and "#3" in line
+        await press(pilot, "K")
+        await until(pilot, lambda: queue.waiting() == [one, three, two])
+        await until(pilot, lambda: app.screen.current.place == 2)  # type: ignore[attr-defined]
+        await press(pilot, "J")
+        await until(pilot, lambda: queue.waiting() == [one, two, three])
+        await press(pilot, "x")
+        await until(pilot, lambda: queue.waiting() == [one, two])
+        await until(pilot, lambda: "stopped" in shown(app))
 
 
 async def test_enter_opens_the_monitor_and_escape_comes_back(

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import calendar
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from nst_graph import events, runs
+from nst_graph import events, queue, runs
 
 from .state import RunState
 
@@ -37,6 +37,8 @@ class Entry:
     created: float = 0.0
     message: str = ""
     terms: int = 0
+    place: int = 0
+    """Place in the queue, from 1; 0 for runs that are not waiting."""
 
     @property
     def name(self) -> str:
@@ -47,8 +49,8 @@ class Entry:
         return self.state in ("done", "failed", "stopped", "crashed")
 
 
-def glimpse(run: runs.RunFolder, now: float | None = None) -> Entry:
-    """What the end of the run's log and its lock tell."""
+def glimpse(run: runs.RunFolder, queued: Sequence[str] = ()) -> Entry:
+    """What the end of the run's log and its lock tell. ``queued``: ids in the queue's order."""
     created = created_at(run)
     state = _from_tail(run.log)
     entry = Entry(run, state.state, created=created)
@@ -71,8 +73,9 @@ def glimpse(run: runs.RunFolder, now: float | None = None) -> Entry:
         )
     if run.alive():
         return entry if entry.state == "running" else replace(entry, eta=None)
-    waiting = not run.log.exists() and (now or time.time()) - created < START_SECONDS
-    if waiting:
+    if run.id in queued:
+        return replace(entry, state="queued", eta=None, place=queued.index(run.id) + 1)
+    if not run.log.exists() and time.time() - created < START_SECONDS:
         return replace(entry, state="queued")
     return replace(entry, state="crashed", eta=None, message=last_words(run))
 
@@ -138,6 +141,7 @@ class Listing:
         self._todo: list[runs.RunFolder] = []
         self._stamps: dict[str, tuple[int, int]] = {}
         self._listed = -RELIST_SECONDS
+        self._queued: list[str] = []
 
     def refresh(self, seconds: float = 0.03) -> bool:
         """Look at what may have changed, for about ``seconds``; whether anything did."""
@@ -148,7 +152,7 @@ class Listing:
         deadline = now + seconds
         while self._todo and self._clock() < deadline:
             run = self._todo.pop(0)
-            entry = glimpse(run)
+            entry = glimpse(run, self._queued)
             changed = changed or self.entries.get(run.id) != entry
             self.entries[run.id] = entry
         return changed
@@ -164,6 +168,7 @@ class Listing:
 
     def _list(self, now: float) -> bool:
         self._listed = now
+        self._queued = [run.id for run in queue.waiting()]
         found = runs.list_runs()
         ids = {run.id for run in found}
         gone = [run for run in self.entries if run not in ids]

@@ -11,7 +11,7 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 
-from nst_graph import control, runs
+from nst_graph import control, queue, runs
 from nst_graph.errors import UserError
 from nst_graph.progress import duration, number
 
@@ -59,7 +59,7 @@ class MonitorScreen(PlotKeys, Page):
         self.scrubbed: int | None = None
         self.pending: dict[str, tuple[str, float]] = {}
         self.declared: dict[str, recorded.RecordedNode] = {}
-        self.alive = False
+        self.alive = self.queued = False
         self._drawn = self._asked_alive = -10.0
         self._pictured = -10.0
         self._stopping = False
@@ -97,7 +97,8 @@ class MonitorScreen(PlotKeys, Page):
         if self.run is None or state in ("done", "failed", "stopped") or self.alive:
             return state
         young = time.time() - created_at(self.run) < START_SECONDS
-        return "queued" if state == "queued" and young else "crashed"
+        waits = self.queued or (state == "queued" and young)
+        return "queued" if waits else "crashed"
 
     def show_run(self, run: runs.RunFolder) -> None:
         self.run, self.follower = run, self.nst.follower(run)
@@ -237,6 +238,7 @@ class MonitorScreen(PlotKeys, Page):
         now = time.monotonic()
         if now - self._asked_alive >= ALIVE_SECONDS:
             self._asked_alive, self.alive = now, self.run.alive()
+            self.queued = not self.alive and self.run in queue.waiting()
         if self.shown_state == "crashed" and not self._ended:
             self._ended = True
             words = last_words(self.run)

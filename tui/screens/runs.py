@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import ClassVar
 
 from textual import work
@@ -11,7 +12,7 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal
 
-from nst_graph import control, files, folders, runs
+from nst_graph import control, files, folders, queue, runs
 from nst_graph.errors import UserError
 from nst_graph.progress import number
 
@@ -53,6 +54,13 @@ class RunsScreen(Page):
 
     def on_mount(self) -> None:
         self.set_focus(self.table)
+        self._wake_queue()
+
+    @work(thread=True)
+    def _wake_queue(self) -> None:
+        """Runs that were waiting when the machine went down go on."""
+        with suppress(OSError):
+            queue.ensure_runner()
 
     @property
     def home_widget(self) -> RunTable:
@@ -194,7 +202,9 @@ class RunsScreen(Page):
         self.nst.call_from_thread(self._launched, run)
 
     def _launched(self, run: runs.RunFolder) -> None:
-        self.say(f"started {run.id}", "ok")
+        waiting = [queued.id for queued in queue.waiting()]
+        place = waiting.index(run.id) + 1 if run.id in waiting else 1
+        self.say(f"{run.id}: " + ("starts now" if place == 1 else f"number {place} to run"), "ok")
         self.listing.look_again()
         self.beat_now()
 
@@ -223,6 +233,9 @@ class RunsScreen(Page):
         entry = self.current
         if entry is None:
             return
+        if entry.place:
+            self._try(lambda: queue.cancel(entry.run), f"{entry.name} is out of the queue")
+            return
         if not entry.run.alive():
             self.say(f"{entry.name} is not running ({entry.state})", "warn")
             return
@@ -233,6 +246,15 @@ class RunsScreen(Page):
 
         question = ConfirmScreen(f"Stop {entry.name}?", "Its picture as it is now is kept.")
         self.nst.push_screen(question, answered)
+
+    def action_queue_by(self, places: int) -> None:
+        entry = self.current
+        if entry is None or not entry.place:
+            self.say("only runs that wait in the queue can be moved in it", "dim")
+            return
+        ahead = sum(run.log.exists() for run in queue.waiting())
+        place = max(1, entry.place - ahead + places)
+        self._try(lambda: queue.move(entry.run, place), f"{entry.name} starts as number {place}")
 
     def _send(self, entry: Entry, command: str) -> None:
         if not entry.run.alive():
@@ -321,8 +343,8 @@ class RunsScreen(Page):
     def _try(self, act: Callable[[], object], done: str) -> None:
         try:
             act()
-        except OSError as error:
-            self.say(f"that failed: {error.strerror or error}", "bad")
+        except (OSError, UserError) as error:
+            self.say(f"that failed: {error}", "bad")
             return
         self.say(done, "ok")
         self.listing.look_again()

@@ -132,6 +132,11 @@ class Resources(Cells):
             grid.write(x + width + 1, y, text, "text")
 
 
+def _took(seconds: float) -> str:
+    """Tenths of a second for what was quick."""
+    return f"{seconds:.1f} s" if 0 <= seconds < 10 else duration(seconds)
+
+
 class Nodes(Cells):
     """The nodes of the run, in order, with their states."""
 
@@ -152,7 +157,7 @@ class Nodes(Cells):
             look = STATES.get(known.state, STATES["waiting"])
             x = grid.write(1, y, f"{look.glyph} ", look.role)
             name = known.title or known.kind or node
-            right = duration(known.seconds) if known.state == "done" else known.state
+            right = _took(known.seconds) if known.state == "done" else known.state
             grid.write(x, y, name, "text", max(4, grid.width - x - len(right) - 2))
             grid.right(y, right, look.role if known.state != "waiting" else "dim", 1)
 

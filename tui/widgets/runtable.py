@@ -38,6 +38,11 @@ def _optional(value: float | None, show: Callable[[float], str]) -> str:
     return "-" if value is None else show(value)
 
 
+def _time_left(entry: Entry) -> str:
+    """The place in the queue for those that wait in it."""
+    return f"#{entry.place}" if entry.place else _optional(entry.eta, duration)
+
+
 def _last(value: float | None) -> tuple[bool, float]:
     """Sorts missing values and NaN behind all others."""
     known = value is not None and not math.isnan(value)
@@ -56,7 +61,7 @@ COLUMNS = (
     ),
     Column("LOSS", 8, lambda e: _optional(e.total, number), lambda e: _last(e.total)),
     Column("TIME", 8, lambda e: duration(e.seconds), lambda e: -e.seconds),
-    Column("ETA", 7, lambda e: _optional(e.eta, duration), lambda e: _last(e.eta)),
+    Column("ETA", 7, _time_left, lambda e: _last(e.eta)),
     Column(
         "IT/S",
         7,
