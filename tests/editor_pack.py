@@ -1,7 +1,13 @@
-"""Declarations like those of the built-in pack, for testing the editor: nothing in them runs."""
+"""For testing the editor: declarations like those of the built-in pack, and keys to press.
+
+Nothing in the nodes runs.
+"""
 
 from __future__ import annotations
 
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -174,3 +180,72 @@ def pictures(folder: Path) -> None:
 
     for index, name in enumerate(PICTURES):
         Image.new("RGB", (16, 12), (80 * index, 120, 200)).save(folder / name)
+
+
+WIDE, SMALL = (120, 40), (80, 24)
+
+
+class Editor:
+    """The open editor and a way to press keys in it."""
+
+    def __init__(self, app: Any, pilot: Any) -> None:
+        self.app, self.pilot = app, pilot
+        self.pressed = 0
+
+    @property
+    def screen(self) -> Any:
+        return self.app.screen
+
+    async def press(self, *keys: str) -> None:
+        """Press keys; a text in quotes is typed."""
+        single = [k for key in keys for k in (key[1:-1] if key[0] == key[-1] == '"' else [key])]
+        self.pressed += len(single)
+        await self.pilot.press(*(_NAMES.get(key, key) for key in single))
+
+    @property
+    def nodes(self) -> Any:
+        return self.screen.nodes
+
+    @property
+    def message(self) -> str:
+        from nst_graph.tui.widgets.bars import Message
+
+        return str(self.screen.query_one(Message).text)
+
+    def classes(self) -> list[str]:
+        return sorted(data["class_type"] for data in self.nodes.values())
+
+    def shown(self) -> str:
+        """The canvas as text."""
+        rows = self.screen.canvas.grid.codes
+        return "\n".join("".join(chr(c) for c in row if c) for row in rows)
+
+
+_NAMES = {" ": "space", "/": "slash", ".": "full_stop", "_": "underscore", ">": "greater_than_sign"}
+
+
+def opener(monkeypatch: Any, folder: Path) -> Any:
+    """Opens editors over this pack, in ``folder``, which gets the pictures."""
+    from nst_graph.tui.app import NstApp
+
+    monkeypatch.setattr(registry, "node_classes", lambda: CLASSES)
+    monkeypatch.chdir(folder)
+    pictures(folder)
+
+    @asynccontextmanager
+    async def opened(
+        graph: Any = None, size: tuple[int, int] = WIDE, name: str = "graph.json"
+    ) -> AsyncIterator[Editor]:
+        if isinstance(graph, dict):
+            Path(name).write_text(json.dumps(graph))
+            graph = name
+        app = NstApp("edit", graph=graph)
+        async with app.run_test(size=size) as pilot:
+            await pilot.pause()
+            editor = Editor(app, pilot)
+            if graph is None:
+                await editor.press("enter")  # "new graph" is the first choice
+            editor.pressed = 0
+            yield editor
+
+    return opened

@@ -3,87 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Callable, Iterable
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
 import editor_pack
 import pytest
-from textual.pilot import Pilot
 
-from nst_graph import registry
-from nst_graph.tui.app import NstApp
 from nst_graph.tui.editor.inspector import Inspector
-from nst_graph.tui.screens.edit import EditScreen
-from nst_graph.tui.widgets.bars import Message, Question
+from nst_graph.tui.widgets.bars import Question
 
-WIDE, SMALL = (120, 40), (80, 24)
-
-
-class Editor:
-    """The open editor and a way to press keys in it."""
-
-    def __init__(self, app: NstApp, pilot: Pilot[Any]) -> None:
-        self.app, self.pilot = app, pilot
-        self.pressed = 0
-
-    @property
-    def screen(self) -> EditScreen:
-        assert isinstance(self.app.screen, EditScreen)
-        return self.app.screen
-
-    async def press(self, *keys: str) -> None:
-        """Press keys; a text in quotes is typed."""
-        single = [k for key in keys for k in (key[1:-1] if key[0] == key[-1] == '"' else [key])]
-        self.pressed += len(single)
-        await self.pilot.press(*(_NAMES.get(key, key) for key in single))
-
-    @property
-    def nodes(self) -> Any:
-        return self.screen.nodes
-
-    @property
-    def message(self) -> str:
-        return self.screen.query_one(Message).text
-
-    def classes(self) -> list[str]:
-        return sorted(data["class_type"] for data in self.nodes.values())
-
-    def shown(self) -> str:
-        """The canvas as text."""
-        rows = self.screen.canvas.grid.codes
-        return "\n".join("".join(chr(c) for c in row if c) for row in rows)
-
-
-_NAMES = {" ": "space", "/": "slash", ".": "full_stop", "_": "underscore", ">": "greater_than_sign"}
-
-Open = Callable[..., AbstractAsyncContextManager[Editor]]
+WIDE, SMALL = editor_pack.WIDE, editor_pack.SMALL
+Open = Callable[..., AbstractAsyncContextManager[Any]]
 
 
 @pytest.fixture
 def open_editor(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Open:
-    monkeypatch.setattr(registry, "node_classes", lambda: editor_pack.CLASSES)
-    monkeypatch.chdir(tmp_path)
-    editor_pack.pictures(tmp_path)
-
-    @asynccontextmanager
-    async def opened(
-        graph: Any = None, size: tuple[int, int] = WIDE, name: str = "graph.json"
-    ) -> AsyncIterator[Editor]:
-        if isinstance(graph, dict):
-            Path(name).write_text(json.dumps(graph))
-            graph = name
-        app = NstApp("edit", graph=graph)
-        async with app.run_test(size=size) as pilot:
-            await pilot.pause()
-            editor = Editor(app, pilot)
-            if graph is None:
-                await editor.press("enter")  # "new graph" is the first choice
-            editor.pressed = 0
-            yield editor
-
-    return opened
+    return editor_pack.opener(monkeypatch, tmp_path)
 
 
 def saved(name: str = "graph.json") -> Any:

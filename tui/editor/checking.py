@@ -39,5 +39,7 @@ def check_nodes(
     nodes: Nodes, types: Types, path: Path | None, roots: Sequence[Path]
 ) -> list[Problem]:
     """Every problem of the graph that would run: without muted and bypassed nodes."""
+    if not nodes:
+        return []
     with _inside(path, roots):
         return list(problems(Document(nodes=as_plain(resolve_modes(nodes, types))), types))

@@ -57,6 +57,8 @@ class Question:
     filter: Callable[[str], Sequence[Choice] | None] | None = None
     """Answers some queries itself (``>IMAGE``); None leaves them to the fuzzy search."""
     start: str = ""
+    current: Any = None
+    """The value on which the cursor is at first."""
     empty: str = "nothing fits"
 
 
@@ -188,6 +190,9 @@ class Chooser(Vertical):
         with self.prevent(Input.Changed):
             box.value = question.start
         box.cursor_position = len(question.start)
+        values = [choice.value for choice in question.choices]
+        if question.current is not None and question.current in values:
+            self._cursor = values.index(question.current)
         self._find(question.start)
         (self.query_one(_List) if question.letters else box).focus()
 

@@ -17,6 +17,7 @@ from nst_graph.registry import NodeType
 from nst_graph.text import shorten
 
 from ..screens.page import Page
+from ..widgets.bars import KeyBar
 from .canvas import GraphCanvas, View
 from .cards import Faults
 from .checking import check_nodes
@@ -24,10 +25,14 @@ from .chooser import Chooser, Question
 from .history import History, State
 from .inspector import Inspector
 from .model import Nodes, title_of
+from .peek import Peek
 from .problems import ProblemList
 
 CHECK_AFTER = 0.2
 """Seconds without a change after which the graph is checked."""
+
+PEEK_AFTER = 0.3
+"""Seconds on one node after which its picture is shown: pictures are dear over a slow line."""
 
 
 class Desk(Page):
@@ -43,6 +48,8 @@ class Desk(Page):
     problems: tuple[Problem, ...]
     states: Mapping[str, tuple[str, str]]
     found: tuple[str, ...]
+    unsaved_name = "new graph"
+    """What a graph without a file of its own is called."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
@@ -55,6 +62,7 @@ class Desk(Page):
         self.found = ()
         self._faults = Faults()
         self._check_timer: Timer | None = None
+        self._peek_timer: Timer | None = None
         self._home = "canvas"
 
     def body(self) -> ComposeResult:
@@ -62,7 +70,9 @@ class Desk(Page):
             with Vertical(id="sheet"):
                 yield GraphCanvas(self.types, id="canvas")
                 yield Chooser(id="chooser")
-            yield Inspector(self.types, id="inspector")
+            with Vertical(id="side-pane"):
+                yield Inspector(self.types, id="inspector")
+                yield Peek(id="peek")
         yield ProblemList(id="problems")
 
     # What is there
@@ -82,6 +92,11 @@ class Desk(Page):
         marked = self.history.now.marked
         wanted = marked or ({self.selected} if self.selected else set())
         return [node for node in self.nodes if node in wanted]
+
+    @property
+    def place(self) -> Path | None:
+        """The file whose folder's pictures the graph means: its own, or the example it is from."""
+        return self.path
 
     @property
     def canvas(self) -> GraphCanvas:
@@ -144,7 +159,7 @@ class Desk(Page):
             self._check_timer.stop()
             self._check_timer = None
         before = self.problems
-        self.problems = tuple(check_nodes(self.nodes, self.types, self.path, self.roots))
+        self.problems = tuple(check_nodes(self.nodes, self.types, self.place, self.roots))
         if self.problems != before:
             self._faults = faults(self.problems)
             self.show(faults_changed=True)
@@ -163,12 +178,15 @@ class Desk(Page):
         self.canvas.show(now.nodes, view, self._faults if faults_changed else None)
         self.inspector.show(now.nodes, self.selected, self.types, self.problems)
         self.query_one(ProblemList).show(self.problems, self.name_of)
+        if self._peek_timer is not None:
+            self._peek_timer.stop()
+        self._peek_timer = self.set_timer(PEEK_AFTER, self._peek_now)
         self.tell_top()
 
     def tell_top(self) -> None:
         errors = sum(problem.severity == "error" for problem in self.problems)
         warnings = len(self.problems) - errors
-        name = self.path.name if self.path else "new graph"
+        name = self.path.name if self.path else self.unsaved_name
         parts = [("● " if self.history.dirty else "") + shorten(name, 40)]
         parts.append(_count(len(self.nodes), "node"))
         if errors:
@@ -193,6 +211,21 @@ class Desk(Page):
         what = f"{shown.input}: " if shown.input else ""
         line = shorten(f"{mark} {where}{what}{shown.message}", max(20, self.size.width - 20))
         self.say(line + end, "bad" if shown.severity == "error" else "warn")
+
+    def on_descendant_focus(self) -> None:
+        """The footer tells the keys of the pane that has the focus."""
+        inside = self.inspector.has_focus
+        bar = self.query_one(KeyBar)
+        bar.scopes = ("edit.inspector", "edit") if inside else ("edit", "edit.canvas")
+        bar.repaint()
+
+    def _peek_now(self) -> None:
+        self._peek_timer = None
+        if not self.has_class("-picking"):
+            self.peek_at(self.selected)
+
+    def peek_at(self, node: str | None) -> None:
+        """Show the picture that belongs to a node, if there is one."""
 
     # Asking
 

@@ -29,6 +29,10 @@ class Opening(Values):
     _kept_nodes: Nodes | None = None
     _asked_outside: str = ""
 
+    @property
+    def place(self) -> Path | None:
+        return self.path or (self.opened.path if self.opened else None)
+
     def open_graph(self, name: str) -> None:
         """Open a path or an example, after asking about unsaved work."""
         self._unless_unsaved("open another graph", lambda: self._open(name))
@@ -42,10 +46,10 @@ class Opening(Values):
         shipped = any(opened.path == template.path for template in templates())
         own = opened.can_be_saved and not shipped
         self.opened = opened
+        self.unsaved_name = f"{opened.path.stem} ({'example' if shipped else 'from a picture'})"
         self._begin(dict(opened.document.nodes), opened.path if own else None)
         if not own:
-            what = "an example" if shipped else "from a picture"
-            self.say(f"{opened.path.stem}: {what}; s asks where to save your version")
+            self.say(f"{self.unsaved_name}: r runs it, s asks where to save your version")
         elif opened.document.notes:
             self.say("; ".join(opened.document.notes), "warn")
         else:
@@ -55,6 +59,7 @@ class Opening(Values):
 
     def new_graph(self) -> None:
         self.opened = None
+        self.unsaved_name = "new graph"
         self._begin({}, None)
         self.say("a new graph: a adds the first node")
 
@@ -71,8 +76,7 @@ class Opening(Values):
         self.check_now()
 
     def look_around(self) -> None:
-        place = self.path or (self.opened.path if self.opened else None)
-        self.types = types_for(place, self.roots)
+        self.types = types_for(self.place, self.roots)
         self.canvas.picture.types = self.types
 
     # Recovery
@@ -83,7 +87,7 @@ class Opening(Values):
         if found is None or found.nodes == self.nodes:
             return
         at = time.strftime("%H:%M", time.localtime(found.kept_at))
-        whose = self.path.name if self.path else "a new graph"
+        whose = self.path.name if self.path else self.unsaved_name
 
         def picked(value: str, _: bool) -> None:
             if value == "keep":
@@ -272,7 +276,7 @@ class Opening(Values):
         if not self.history.dirty:
             then()
             return
-        name = self.path.name if self.path else "the new graph"
+        name = self.path.name if self.path else self.unsaved_name
 
         def picked(value: str, _: bool) -> None:
             if value == "save":

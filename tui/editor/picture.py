@@ -39,8 +39,8 @@ class Picture:
             self._boxes = {}
         known, self._boxes = self._boxes, {}
         boxes = {}
-        for node, card in self.cards.items():
-            self._boxes[card] = boxes[node] = known.get(card) or box(card, level)
+        for node, look in self.cards.items():
+            self._boxes[look] = boxes[node] = known.get(look) or box(look, level)
         self.level = level
         edges = tuple(Edge(k.source, k.slot, k.target, k.input) for k in links(nodes))
         last: Drawing | None = self.drawing

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from nst_graph import runs
+from nst_graph import queue, runs
 from nst_graph.errors import GraphError, UserError
+from nst_graph.folders import contained
 from nst_graph.progress import duration
 from nst_graph.runs import Options, RunFolder
 
 from ..state import RunState
+from . import fields
 from .checking import folders_for
 from .filing import save_for_run
-from .model import ancestors
+from .model import ancestors, class_of, widgets_of
 from .opening import Opening
+from .peek import Peek
+from .pictures import find
 
 
 class Running(Opening):
@@ -54,7 +58,9 @@ class Running(Opening):
         self.states = {node: ("queued", "") for node in self.nodes if node in wanted}
         self.show()
         what = f"up to {self.name_of(targets[0])}" if targets else "the graph"
-        self.say(f"running {what}; v or 3 watches it, editing goes on", "ok")
+        before = [run for run in queue.waiting() if run.id != self.run_folder.id]
+        turn = f" after {len(before)} other run(s)" if before else ""
+        self.say(f"running {what}{turn}; v watches it, editing goes on", "ok")
         self.beat_now()
 
     def launch(self, targets: tuple[str, ...]) -> RunFolder:
@@ -65,8 +71,29 @@ class Running(Opening):
         return runs.launch(file, (), Options(inputs=inputs, targets=targets, name=name))
 
     def _input_folders(self) -> list[Path]:
-        place = self.path or (self.opened.path if self.opened else None)
-        return [root for root in folders_for(place, self.roots).inputs if root.is_dir()]
+        return [root for root in folders_for(self.place, self.roots).inputs if root.is_dir()]
+
+    def peek_at(self, node: str | None) -> None:
+        """The picture that the node loads, has painted or has saved."""
+        self.query_one(Peek).show_file(*self._picture_of(node))
+
+    def _picture_of(self, node: str | None) -> tuple[Path | None, str]:
+        if node is None:
+            return None, ""
+        if self.run_folder is not None:
+            run = self.nst.follower(self.run_folder).state
+            painted = run.optimisations.get(node)
+            if painted is not None and painted.previews:
+                step, name = painted.previews[-1]
+                return contained(self.run_folder.path, name), f"step {step}"
+            kind = self.types.get(class_of(self.nodes, node))
+            if run.finished is not None and run.finished.outputs and kind and kind.is_output:
+                saved = Path(run.finished.outputs[0])
+                return saved, saved.name
+        for _, spec, value in widgets_of(self.nodes, node, self.types):
+            if spec is not None and fields.is_picture(spec) and isinstance(value, str):
+                return find(value, self.place, self.roots), value
+        return None, ""
 
     def action_watch(self) -> None:
         """The Monitor, on the run that was started here."""

@@ -18,7 +18,8 @@ from .building import Building
 from .chooser import Choice, Question
 from .inspect import Row
 from .model import inputs_of
-from .pictures import picture_choices
+from .peek import Peek
+from .pictures import find, picture_choices
 from .problems import ProblemList
 
 _NO_VALUE = "this row has no value to change; c connects it, ⌫ cuts its link"
@@ -93,23 +94,35 @@ class Values(Building):
     def _choose(self, row: Row, spec: Input) -> None:
         name = row.name
         if fields.is_picture(spec):
-            choices = picture_choices(spec, self.path, self.roots)
+            choices = picture_choices(spec, self.place, self.roots)
         else:
             choices = [Choice(fields.plain(choice), choice) for choice in spec.choices or ()]
 
+        if fields.is_picture(spec):
+            self.add_class("-picking")
+
         def left() -> None:
+            self.remove_class("-picking")
+            self.show()
             self.tell()
+
+        def picked(value: Any, _: bool) -> None:
+            self.remove_class("-picking")
+            self.set_value(name, value)
+
+        def typed(text: str) -> None:
+            self.remove_class("-picking")
+            self.take_picture(name, text)
 
         self.ask(
             Question(
                 f"{name} of {self.name_of(self.selected)}",
                 choices,
-                picked=lambda value, _: self.set_value(name, value),
-                typed=(lambda text: self.take_picture(name, text))
-                if fields.is_picture(spec)
-                else None,
+                picked=picked,
+                typed=typed if fields.is_picture(spec) else None,
                 moved=self.preview if fields.is_picture(spec) else None,
                 left=left,
+                current=row.raw,
                 hint="type to search  ⏎ choose  Esc"
                 + ("  · or type a path" if fields.is_picture(spec) else ""),
                 empty="⏎ takes the picture at this path" if fields.is_picture(spec) else "no such",
@@ -118,6 +131,7 @@ class Values(Building):
 
     def preview(self, name: str) -> None:
         """Show the picture under the cursor of the picker."""
+        self.query_one(Peek).show_file(find(name, self.place, self.roots), name)
 
     def take_picture(self, name: str, text: str) -> None:
         """Use the picture at a path that was typed: its folder joins those that are searched."""
