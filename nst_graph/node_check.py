@@ -284,12 +284,16 @@ def _check_link(
     return kind
 
 
-def types_fit(received: str, wanted: str) -> bool:
-    """Whether an output of type ``received`` may feed an input of type ``wanted``."""
+def types_fit(received: Any, wanted: str) -> bool:
+    """Whether an output of type ``received`` may feed an input of type ``wanted``.
+
+    A type is a name, several with commas between, ``*`` for any, or a list of choices.
+    """
+    received = received if isinstance(received, str) else "COMBO"
     if received == wanted:
         return True
-    a = {kind.strip() for kind in str(received).split(",")}
-    b = {kind.strip() for kind in str(wanted).split(",")}
+    a = {kind.strip() for kind in received.split(",")}
+    b = {kind.strip() for kind in wanted.split(",")}
     return "*" in a | b or bool(a & b)
 
 

@@ -25,6 +25,8 @@ class Asked:
     """Which arguments ``VALIDATE_INPUTS`` takes; for these, range and list are its business."""
 
     names: tuple[str, ...] = ()
+    needed: tuple[str, ...] = ()
+    """Those of ``names`` that have no default."""
     everything: bool = False
 
     @classmethod
@@ -37,8 +39,10 @@ class Asked:
         except (TypeError, ValueError):
             return cls()
         kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+        named = [p for p in parameters if p.kind in kinds]
         return cls(
-            tuple(p.name for p in parameters if p.kind in kinds),
+            tuple(p.name for p in named),
+            tuple(p.name for p in named if p.default is inspect.Parameter.empty),
             any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters),
         )
 
@@ -59,22 +63,23 @@ class Asked:
         known: NodeType,
         node: str,
         values: Mapping[str, Any],
-        received: Mapping[str, str],
+        linked: Mapping[str, str],
         graph: Mapping[str, Any],
     ) -> Refusal | None:
-        """Let the class check ``values``; linked and absent inputs arrive as None.
+        """Let the class check ``values``; linked inputs arrive as None.
 
-        ``received`` are the types that arrive by links.
+        ``linked`` has the type that arrives at each linked input.
         """
         hidden = {"UNIQUE_ID": node, "PROMPT": graph}
         offered: dict[str, Any] = {
+            **dict.fromkeys(self.needed),
             **{name: hidden.get(kind) for name, kind in known.hidden.items()},
-            **dict.fromkeys(known.inputs),
+            **dict.fromkeys(linked),
             **values,
         }
         arguments = {name: value for name, value in offered.items() if self.takes(name)}
         if self.takes_types:
-            arguments["input_types"] = dict(received)
+            arguments["input_types"] = dict(linked)
         checked: Any = known.cls
         try:
             answer = checked.VALIDATE_INPUTS(**arguments)

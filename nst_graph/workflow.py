@@ -177,11 +177,10 @@ class _Conversion:
                 inputs[name] = wrapped(value)
         for socket in node.inputs:
             traced = self._trace(scope, socket)
-            name = socket.widget or socket.name
             if isinstance(traced, Constant):
-                inputs[name] = wrapped(traced.value)
+                inputs[socket.name] = wrapped(traced.value)
             elif traced is not None and (traced.scope.prefix, traced.node) in ids:
-                inputs[name] = [ids[traced.scope.prefix, traced.node], traced.slot]
+                inputs[socket.name] = [ids[traced.scope.prefix, traced.node], traced.slot]
         declared = list(known.inputs) if known else []
         return dict(
             sorted(

@@ -14,10 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nst_graph import registry
+from nst_graph.constants import Unfit, fit
 from nst_graph.document import Document, parse
 from nst_graph.errors import GraphError, Problem
 from nst_graph.graph import Checked, check, error_report, problems
-from nst_graph.registry import NodeType
+from nst_graph.registry import Input, NodeType
 
 CORPUS = Path(__file__).with_name("corpus") / "graphs"
 
@@ -106,9 +107,26 @@ class TypeAware:
         return True if input_types["a"] in ("IMAGE", "MASK") else f"not {input_types['a']}"
 
 
+class Lenient:
+    """Looks at whatever constants there are, with a default of its own for ``tone``."""
+
+    FUNCTION, CATEGORY, RETURN_TYPES = "run", "test", (["x", "y"],)
+    ASKED: ClassVar[list[dict[str, Any]]] = []
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict[str, Any]:
+        optional = {"tone": ("STRING",), "size": ("INT", {"max": 1}), "mode": (["x", "y"],)}
+        return {"required": {}, "optional": optional, "hidden": {"id": "UNIQUE_ID"}}
+
+    @classmethod
+    def VALIDATE_INPUTS(cls, tone: str | None = "own", **others: Any) -> bool:
+        cls.ASKED.append({"tone": tone, **others})
+        return True
+
+
 TYPES: dict[str, NodeType] = {
     cls.__name__: registry._describe(cls.__name__, cls)
-    for cls in (Source, Blend, Anything, Keep, Careful, TypeAware)
+    for cls in (Source, Blend, Anything, Keep, Careful, TypeAware, Lenient)
 }
 
 PLAIN: dict[str, Any] = {"kind": "plain"}
@@ -456,6 +474,31 @@ def test_its_exception_becomes_a_problem(careful: Any) -> None:
 def test_it_is_not_asked_about_values_that_are_wrong_already(careful: Any) -> None:
     told(saved(n1=node("Careful", name="b.png", size="x")))
     assert careful.ASKED == []
+
+
+def test_absent_inputs_do_not_hide_the_defaults_of_its_arguments() -> None:
+    Lenient.ASKED.clear()
+    nodes = {
+        "1": node("Lenient", size=5),
+        "2": node("Lenient", tone=["1", 0], mode=["1", 0]),
+        "9": node("Keep", image=["2", 0]),
+    }
+    told(nodes)
+    assert {"tone": "own", "size": 5, "id": "1"} in Lenient.ASKED
+    assert all(asked["tone"] == "own" for asked in Lenient.ASKED)
+
+
+def test_an_output_that_is_a_list_of_choices_feeds_a_combo_only() -> None:
+    nodes = {"1": node("Lenient"), "2": node("Lenient", mode=["1", 0], tone=["1", 0])}
+    (problem,) = [p for p in told(nodes) if p.node == "2"]
+    assert (problem.type, problem.input) == ("return_type_mismatch", "tone")
+
+
+def test_a_choice_of_numbers_does_not_take_true_for_one() -> None:
+    declared = Input("n", "COMBO", True, {}, (1, 2))
+    assert fit(1.0, declared) == 1
+    with pytest.raises(Unfit):
+        fit(True, declared)
 
 
 def test_a_class_may_take_over_the_check_of_link_types() -> None:

@@ -55,7 +55,8 @@ class Number:
 
     @classmethod
     def INPUT_TYPES(cls) -> dict[str, Any]:
-        return {"required": {"value": ("INT", {"default": 1, "control_after_generate": True})}}
+        control = {"default": 1, "control_after_generate": True}
+        return {"required": {"value": ("INT", control), "scale": ("FLOAT", {"default": 2.0})}}
 
 
 class Save:
@@ -196,6 +197,7 @@ def test_values_get_their_names_and_links_are_followed_by_name() -> None:
     [
         ([3, "fixed", 1.5, "p", False, "y"], 3, 1.5, "y"),
         ([3, 1.5, "p", False, "y"], 3, 1.5, "y"),
+        ([3, 1.5, "p", False, "y", "button"], 3, 1.5, "y"),
         ([3, "increment", 1.5], 3, 1.5, "x"),
         ([3, 1.5], 3, 1.5, "x"),
         ([3], 3, 0.5, "x"),
@@ -220,6 +222,12 @@ def test_the_upload_button_may_have_left_a_value(values: list[Any]) -> None:
     canvas = Canvas()
     canvas.add("Load", values)
     assert inputs(canvas, 1) == {"image": "b.png", "frame": 4}
+
+
+def test_any_number_may_have_a_control_after_it() -> None:
+    canvas = Canvas()
+    canvas.add("Number", [5, "increment", 0.25])
+    assert inputs(canvas, 1) == {"value": 5, "scale": 0.25}
 
 
 def test_surplus_values_are_noted_and_a_list_is_wrapped() -> None:
@@ -335,6 +343,42 @@ def test_a_bypassed_node_passes_on_the_input_that_fits(
     document = read(canvas.workflow())
     assert document.nodes["3"]["inputs"].get("it") == wanted
     assert document.notes == ("left out because bypassed: Filter (#2)",)
+
+
+@pytest.mark.parametrize(
+    ("sockets", "slot", "passed"),
+    [
+        (("IMAGE", "IMAGE"), 1, "2"),  # the one with the same number
+        (("INT", "*", "IMAGE"), 0, "3"),  # the one of the same type, before one of any type
+        (("INT", "*", "*"), 0, "2"),  # the first that could be
+    ],
+)
+def test_of_several_inputs_that_fit_a_bypassed_node_passes_on_the_nearest(
+    sockets: tuple[str, ...], slot: int, passed: str
+) -> None:
+    canvas = Canvas()
+    for _ in sockets:
+        canvas.load()
+    many = tuple((f"in_{index}", kind) for index, kind in enumerate(sockets))
+    bypassed = canvas.add("Filter", [], many, ("IMAGE", "IMAGE"), mode=4)
+    for index in range(len(sockets)):
+        canvas.link(index + 1, 0, bypassed, index)
+    canvas.link(bypassed, slot, canvas.save(), 0)
+    assert inputs(canvas, bypassed + 1)["images"] == [passed, 0]
+
+
+def test_the_type_that_is_wanted_is_remembered_across_a_reroute() -> None:
+    canvas = Canvas()
+    canvas.add("Number", [5, "fixed"], (), ("INT",))
+    canvas.load()
+    canvas.add("Filter", [], (("n", "INT"), ("image", "IMAGE")), ("*",), mode=4)
+    canvas.add("Reroute", [], (("", "*"),), ("*",))
+    canvas.save()
+    canvas.link(1, 0, 3, 0, "INT")
+    canvas.link(2, 0, 3, 1)
+    canvas.link(3, 0, 4, 0)
+    canvas.link(4, 0, 5, 0)
+    assert inputs(canvas, 5)["images"] == ["2", 0]
 
 
 def test_two_bypassed_nodes_and_a_reroute_in_a_row_pass_on() -> None:
@@ -476,6 +520,14 @@ def test_two_instances_are_two_sets_of_nodes() -> None:
     assert (nodes["2:1"]["inputs"]["seed"], nodes["5:1"]["inputs"]["seed"]) == (1, 2)
 
 
+def test_a_subgraph_in_itself_is_named() -> None:
+    canvas = Canvas()
+    canvas.add("ring")
+    inner = canvas.subgraph("ring", ())
+    with pytest.raises(UserError, match=r"the subgraph at #1:1:.* contains itself"):
+        read(canvas.workflow(definitions={"subgraphs": [inner]}))
+
+
 # -- for the editor
 
 
@@ -607,6 +659,13 @@ def test_a_workflow_has_what_the_browser_expects() -> None:
     assert load["properties"] == {"Node name for S&R": "Load"}
     assert (save["mode"], save["flags"], save["outputs"]) == (0, {}, [])
     assert workflow["links"] == [[1, 1, 0, 2, 0, "IMAGE"], [2, 2, 0, 3, 0, "IMAGE"]]
+
+
+def test_a_node_copied_in_the_browser_does_not_take_the_id_of_the_original() -> None:
+    workflow = to_workflow({"12:3": {"class_type": "Load", "inputs": {}}}, TYPES)
+    (original,) = workflow["nodes"]
+    workflow["nodes"].append({**original, "id": 77})
+    assert set(read(workflow).nodes) == {"12:3", "77"}
 
 
 def test_an_unknown_class_and_a_cycle_are_drawn_all_the_same() -> None:
