@@ -97,6 +97,21 @@ class VGGFeatures:
                 return ABSENT
             raise
 
+    @classmethod
+    def PREPARE(cls, encoder: str | None = None, **others: Any) -> None:
+        """Fetch weights that are not here yet, so that the run can be planned with their id."""
+        service = host.current()
+        told = 0
+
+        def progress(done: int, total: int | None) -> None:
+            nonlocal told
+            if total and done * 10 // total > told:
+                told = done * 10 // total
+                service.note(f"{encoder}: {done / 1e6:.0f} of {total / 1e6:.0f} MB fetched")
+
+        if encoder is not None:
+            encoders.ready(encoder, service.folders.models, progress)
+
     def encode(
         self,
         image: Tensor,
