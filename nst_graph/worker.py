@@ -64,7 +64,7 @@ def execute_run(run: RunFolder, observers: Sequence[events.Emit] = ()) -> Result
     try:
         result = _execute(run, emit)
     except UserError as error:
-        emit(events.Note(str(error)))
+        append(events.to_json(events.Note(str(error))))  # the caller tells those who watch
         raise
     finally:
         emit(events.RunFinished(result.status, time.monotonic() - started, result.outputs))
