@@ -30,6 +30,7 @@ from nst_graph.style.statistics import calibrated, moments
 from nst_graph.values import PixelTerm
 
 tiny: Any = sys.modules["tiny"]
+torch.set_num_threads(1)
 NOWHERE = sliced.Directions(torch.empty(0, 0), torch.empty(0))
 F64 = torch.float64
 LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")

@@ -21,6 +21,7 @@ from nst_graph.style.targets import Wish, style_size, style_statistics
 from nst_graph.values import STYLE_LAYERS, EncoderChoice, Gram, StyleSource
 
 tiny: Any = sys.modules["tiny"]
+torch.set_num_threads(1)
 
 
 def random_features(channels: int = 5, height: int = 6, width: int = 7, seed: int = 0) -> Any:

@@ -14,6 +14,7 @@ def encoder(seed: int = 0, calibrate: bool = True, **options: Any) -> Any:
     """An encoder of three blocks with 6, 8 and 10 channels, max pooling and zero padding."""
     import torch
 
+    torch.set_num_threads(1)  # tests run side by side, and the tensors are tiny
     from nst_graph.style.architecture import Architecture
     from nst_graph.style.encoder import Encoder
     from nst_graph.style.weights_files import canonical

@@ -31,8 +31,8 @@ from nst_graph.style.watch import Checkpoint, Moment, Unwatched, Watcher, Wishes
 from nst_graph.values import History, HistoryPoint, PixelTerm, Term
 
 ADAM_RATE = 0.02
-HALF_PRECISION_NOISE = 2e-3
-"""Losses computed in half precision differ by up to this share for next to equal pictures."""
+NOISE, HALF_PRECISION_NOISE = 1e-5, 2e-3
+"""Losses of next to equal pictures differ by up to this share, in float32 and in less."""
 HISTORY_POINTS = 2000
 
 
@@ -98,14 +98,12 @@ class _Painting:
             self.terms.append(PixelTerm("total variation", settings.tv_weight, "l2"))
             self.names.append("total variation")
         final = pyramid.final_size(image.shape[1], image.shape[2], settings.size)
-        self.sizes = pyramid.scale_sizes(
-            final, settings.scales, settings.scale_ratio, smallest_side(self.terms, load)
-        )
-        self.counts = pyramid.split_steps(settings.steps, len(self.sizes))
-        self.sizes = self.sizes[-len(self.counts) :]
-        if len(self.sizes) < settings.scales:
+        scales = len(settings.scale_steps) or settings.scales
+        smallest = smallest_side(self.terms, load)
+        self.sizes, self.counts = pyramid.schedule(final, settings, smallest)
+        if len(self.sizes) < scales:
             watcher.note(
-                f"{len(self.sizes)} of {settings.scales} scales: smaller ones are too small "
+                f"{len(self.sizes)} of {scales} scales: smaller ones are too small "
                 "for the encoder, or there are fewer steps than scales"
             )
         self.steps = sum(self.counts) * len(image)
@@ -169,7 +167,7 @@ class _Painting:
         settings = self.settings
         box = (0.0, 1.0) if settings.clamp else None
         if settings.optimizer == "lbfgs":
-            noise = HALF_PRECISION_NOISE if objective.half_precision else 0.0
+            noise = HALF_PRECISION_NOISE if objective.half_precision else NOISE
             rate = settings.learning_rate or 1.0
             pixels = x.shape[-2] * x.shape[-1]
             history = history_for(settings.memory, objective.bytes_per_pixel, pixels)
