@@ -95,6 +95,14 @@ class Optimize:
                 "scale_ratio": _float(
                     1.7, 1.1, 4.0, "Each scale is so many times larger than the one before."
                 ),
+                "scale_steps": (
+                    "STRING",
+                    {
+                        "default": "",
+                        "tooltip": "Steps of each scale from coarse to fine, such as "
+                        "1000,500,500: replaces steps and scales. Empty: shared out.",
+                    },
+                ),
                 "init": (
                     INITS,
                     {
@@ -147,11 +155,14 @@ class Optimize:
         }
 
     @classmethod
-    def VALIDATE_INPUTS(cls, memory: str | None = None) -> bool | str:
-        from nst_graph.style.settings import megabytes
+    def VALIDATE_INPUTS(
+        cls, memory: str | None = None, scale_steps: str | None = None
+    ) -> bool | str:
+        from nst_graph.style.settings import megabytes, steps_of_scales
 
         try:
             megabytes(memory or "auto")
+            steps_of_scales(scale_steps or "")
         except UserError as error:
             return str(error)
         return True
@@ -166,6 +177,7 @@ class Optimize:
         adam_beta2: float = 0.99,
         scales: int = 1,
         scale_ratio: float = 1.7,
+        scale_steps: str = "",
         init: str = "image",
         average: float = 0.0,
         tv_weight: float = 0.5,
@@ -179,7 +191,7 @@ class Optimize:
         from nst_graph.style.encoder import load_encoder
         from nst_graph.style.optimise import optimise
         from nst_graph.style.precision import dtype_of
-        from nst_graph.style.settings import Settings
+        from nst_graph.style.settings import Settings, steps_of_scales
 
         service = host.current()
         loss = combined(losses)
@@ -191,6 +203,7 @@ class Optimize:
             size=size,
             scales=scales,
             scale_ratio=scale_ratio,
+            scale_steps=steps_of_scales(scale_steps),
             init=init,
             average=average,
             tv_weight=tv_weight,

@@ -8,6 +8,7 @@ from torch import Tensor
 from nst_graph.errors import NodeError
 from nst_graph.style.adam import Adam
 from nst_graph.style.resize import LARGEST_SIDE, resize
+from nst_graph.style.settings import Settings
 
 Size = tuple[int, int]
 
@@ -24,6 +25,19 @@ def final_size(height: int, width: int, long_side: int) -> Size:
         raise NodeError(f"size {long_side} is too large; sides end at {LARGEST_SIDE} pixels")
     factor = long_side / max(height, width)
     return max(1, round(height * factor)), max(1, round(width * factor))
+
+
+def schedule(final: Size, settings: Settings, smallest: int) -> tuple[list[Size], list[int]]:
+    """Sizes from coarse to fine and the steps at each.
+
+    Coarse scales that the encoder could not see, or that have no step, are left out.
+    """
+    scales = len(settings.scale_steps) or settings.scales
+    sizes = scale_sizes(final, scales, settings.scale_ratio, smallest)
+    if settings.scale_steps:
+        return sizes, list(settings.scale_steps[-len(sizes) :])
+    counts = split_steps(settings.steps, len(sizes))
+    return sizes[-len(counts) :], counts
 
 
 def scale_sizes(final: Size, scales: int, ratio: float, smallest: int) -> list[Size]:
