@@ -11,7 +11,7 @@ from .series import TOTAL
 from .widgets.terms import Terms
 
 if TYPE_CHECKING:
-    from .screens.monitor import MonitorScreen
+    from .screens.attached import Attached
 
 
 def limits(class_id: str) -> tuple[float, float]:
@@ -35,7 +35,7 @@ def read_weight(text: str, low: float, high: float) -> float | str:
     return value
 
 
-def ask_weight(screen: MonitorScreen) -> None:
+def ask_weight(screen: Attached) -> None:
     """Ask for a new weight of the selected term and send it."""
     row = screen.query_one(Terms).current
     if row is None or row.name == TOTAL:

@@ -29,6 +29,17 @@ class EditScreen(Running):
         self.call_after_refresh(self._begin_with, self._graph)
         self.set_interval(KEEP_EVERY, self._look_after_files)
 
+    def open_graph(self, name: str) -> None:
+        if self.is_mounted:
+            super().open_graph(name)
+        else:
+            self._graph = name
+
+    def on_screen_resume(self) -> None:
+        super().on_screen_resume()
+        if self.is_mounted:
+            self.look_around()  # pictures and models may have been added meanwhile
+
     def _begin_with(self, graph: str | None) -> None:
         self.new_graph()
         if graph is not None:

@@ -11,28 +11,22 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 
-from nst_graph import control, queue, runs
-from nst_graph.errors import UserError
+from nst_graph import runs
 from nst_graph.progress import duration, number
 
 from .. import keys, recorded
-from ..listing import START_SECONDS, created_at, last_words
 from ..series import TOTAL
-from ..state import Optimisation, RunState
-from ..tail import Follower
-from ..weights import ask_weight
+from ..state import Optimisation
 from ..widgets import terms as terms_table
 from ..widgets.curves import Curves
 from ..widgets.gauges import Log, Nodes, Progress, Resources
 from ..widgets.plot import Line, Sign
 from ..widgets.preview import Picture
+from .attached import Attached
 from .log import LogScreen
-from .page import Page
 from .plotkeys import PlotKeys
 
 PICTURE_SECONDS = 2.0
-ALIVE_SECONDS = 1.0
-PATIENCE = 10.0
 QUICK = 0.1
 """Seconds between looks at the log while an answer is awaited."""
 AT_ONCE = 0.005
@@ -40,15 +34,13 @@ AT_ONCE = 0.005
 DRAW_WHILE_READING = 0.5
 
 
-class MonitorScreen(PlotKeys, Page):
+class MonitorScreen(PlotKeys, Attached):
     MODE = "monitor"
     SCOPES = ("monitor",)
     BINDINGS: ClassVar[list[BindingType]] = [*keys.bindings("monitor")]
 
     def __init__(self) -> None:
         super().__init__()
-        self.run: runs.RunFolder | None = None
-        self.follower: Follower | None = None
         self._forget()
 
     def _forget(self) -> None:
@@ -57,13 +49,8 @@ class MonitorScreen(PlotKeys, Page):
         self.only_selected = False
         self.chosen_node: str | None = None
         self.scrubbed: int | None = None
-        self.pending: dict[str, tuple[str, float]] = {}
         self.declared: dict[str, recorded.RecordedNode] = {}
-        self.alive = self.queued = False
-        self._drawn = self._asked_alive = -10.0
-        self._pictured = -10.0
-        self._stopping = False
-        self._ended = False
+        self._drawn = self._pictured = -10.0
 
     def body(self) -> ComposeResult:
         yield Progress(id="progress")
@@ -81,31 +68,22 @@ class MonitorScreen(PlotKeys, Page):
     # -- what is shown ---------------------------------------------------------------------------
 
     @property
-    def state(self) -> RunState:
-        return self.follower.state if self.follower is not None else RunState()
-
-    @property
     def optimisation(self) -> Optimisation | None:
         state = self.state
         node = self.chosen_node if self.chosen_node in state.optimisations else state.current
         return state.optimisations.get(node or "")
 
-    @property
-    def shown_state(self) -> str:
-        """The log's state, corrected by what the lock says."""
-        state = self.state.state
-        if self.run is None or state in ("done", "failed", "stopped") or self.alive:
-            return state
-        young = time.time() - created_at(self.run) < START_SECONDS
-        waits = self.queued or (state == "queued" and young)
-        return "queued" if waits else "crashed"
-
     def show_run(self, run: runs.RunFolder) -> None:
-        self.run, self.follower = run, self.nst.follower(run)
+        self.attach(run)
         self._forget()
         self.declared = recorded.nodes(run.graph)
+        self.curves.plot.lines = self.curves.plot.signs = ()
         self.curves.drop_cursor()
         self.curves.whole()
+        table = self.query_one(terms_table.Terms)
+        table.rows, table.selected = [], 0
+        table.repaint()
+        self.picture.show(None, "picture")
         self.say("")
 
     def tick(self) -> float | None:
@@ -121,8 +99,8 @@ class MonitorScreen(PlotKeys, Page):
         self.follower.poll()
         if self.follower.behind and time.monotonic() - self._drawn < DRAW_WHILE_READING:
             return AT_ONCE
-        self._look_alive()
-        self._hear_answers()
+        self.look_alive()
+        self.hear_answers()
         self.draw()
         self._drawn = time.monotonic()
         if self.follower.behind:
@@ -143,9 +121,6 @@ class MonitorScreen(PlotKeys, Page):
         if found is not None:
             self._draw_curves(found)
             self._draw_picture(found)
-        elif not self.curves.plot.lines:
-            self.query_one("#picture", Picture).show(None, "picture")
-            self.curves.repaint()
         nodes, resources = self.query_one(Nodes), self.query_one(Resources)
         nodes.state = resources.state = state
         nodes.repaint()
@@ -231,57 +206,6 @@ class MonitorScreen(PlotKeys, Page):
             busy = [n.title for n in state.nodes.values() if n.state == "running"]
             yield f"running {', '.join(busy) or 'nothing'}"
 
-    # -- the worker and its answers ----------------------------------------------------------------
-
-    def _look_alive(self) -> None:
-        assert self.run is not None
-        now = time.monotonic()
-        if now - self._asked_alive >= ALIVE_SECONDS:
-            self._asked_alive, self.alive = now, self.run.alive()
-            self.queued = not self.alive and self.run in queue.waiting()
-        if self.shown_state == "crashed" and not self._ended:
-            self._ended = True
-            words = last_words(self.run)
-            self.say(f"the worker has died; r goes on. {words}", "bad")
-        elif self.state.finished is not None and not self._ended:
-            self._ended = True
-            outputs = self.state.finished.outputs
-            if self.state.failure:
-                self.say(self.state.failure, "bad")
-            elif outputs:
-                self.say(f"result: {outputs[-1]}", "ok")
-        elif self.alive and self.state.finished is None:
-            self._ended = False
-
-    def _hear_answers(self) -> None:
-        for command_id, (what, sent) in list(self.pending.items()):
-            answer = self.state.acks.get(command_id)
-            if answer is not None:
-                del self.pending[command_id]
-                text = answer.message if answer.ok else f"refused: {answer.message}"
-                self.say(f"{what}: {text or 'done'}", "ok" if answer.ok else "bad")
-            elif time.monotonic() - sent > PATIENCE:
-                del self.pending[command_id]
-                self.say(f"{what}: no answer yet; the worker may be busy", "warn")
-
-    def command(self, name: str, what: str, **details: Any) -> bool:
-        """Send a command; its answer will be shown. Whether there is someone to receive it."""
-        if self.run is None:
-            return False
-        self.alive = self.run.alive()
-        if not self.alive:
-            self.say(f"cannot {what}: the run is {self.shown_state}", "warn")
-            return False
-        try:
-            command_id = control.send(self.run, name, **details)
-        except (OSError, UserError) as error:
-            self.say(f"cannot {what}: {error}", "bad")
-            return False
-        self.pending[command_id] = (what, time.monotonic())
-        self.say(f"{what}: sent", "dim")
-        self.beat_now()
-        return True
-
     # -- actions -----------------------------------------------------------------------------------
 
     @property
@@ -291,37 +215,6 @@ class MonitorScreen(PlotKeys, Page):
     @property
     def picture(self) -> Picture:
         return self.query_one("#picture", Picture)
-
-    def action_pause(self) -> None:
-        resume = self.state.state == "paused"
-        self.command("resume" if resume else "pause", "resume" if resume else "pause")
-
-    def action_interrupt(self) -> None:
-        if self._stopping:
-            self.command("stop_now", "stop at once")
-        elif self.command("stop", "stop"):
-            self._stopping = True
-
-    def action_checkpoint(self) -> None:
-        self.command("checkpoint", "checkpoint")
-
-    def action_preview_now(self) -> None:
-        self.command("preview", "preview")
-
-    def action_weight(self) -> None:
-        ask_weight(self)
-
-    def action_go_on(self) -> None:
-        if self.run is None:
-            return
-        if self.run.alive():
-            self.say("it is running; p pauses and resumes", "dim")
-        elif self.state.state == "done":
-            self.say("it is done; d in the list runs it again with other values", "dim")
-        else:
-            self._stopping = self._ended = False
-            runs.start_worker(self.run)
-            self.say("a new worker goes on from the last checkpoint", "ok")
 
     def action_select(self, by: int) -> None:
         self.query_one(terms_table.Terms).move(by)
@@ -423,9 +316,6 @@ class MonitorScreen(PlotKeys, Page):
         else:
             text = str(self.run.path) if self.run else ""
         self.nst.copy(text)
-
-    def action_detach(self) -> None:
-        self.nst.exit(0)
 
     def action_back(self) -> None:
         if self.scrubbed is not None:
