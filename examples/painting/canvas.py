@@ -8,6 +8,7 @@ Coordinates of shapes are in units of the picture's height, x to the right and y
 from __future__ import annotations
 
 from collections.abc import Sequence
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from PIL import Image, ImageDraw
 from .noise import Array
 
 Point = tuple[float, float]
+LARGEST = 340_000
 
 
 def srgb(code: str) -> Array:
@@ -176,9 +178,15 @@ def develop(
 
 
 def save(picture: Array, path: Path) -> None:
-    """Write a display picture: PNG, or JPEG of quality 92 with full colour resolution."""
+    """Write a display picture: PNG of 64 colours (for prints of few inks), or JPEG of quality
+    92, with full colour resolution where that stays within ``LARGEST`` bytes."""
     sheet = Image.fromarray((np.clip(picture, 0, 1) * 255 + 0.5).astype(np.uint8))
-    if path.suffix == ".jpg":
-        sheet.save(path, quality=92, subsampling=0, optimize=True)
-    else:
-        sheet.save(path, optimize=True)
+    if path.suffix == ".png":
+        sheet.quantize(64, dither=Image.Dither.NONE).save(path, optimize=True)
+        return
+    for quality, subsampling in ((92, 0), (92, 2), (88, 2)):
+        packed = BytesIO()
+        sheet.save(packed, "JPEG", quality=quality, subsampling=subsampling)
+        if packed.tell() <= LARGEST:
+            break
+    path.write_bytes(packed.getvalue())

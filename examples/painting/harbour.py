@@ -264,10 +264,13 @@ def _water(scene: Array, mirror: Array, x: Array, y: Array) -> Array:
     facing = np.clip(0.16 + 0.75 * down + 0.25 * wave * smoothstep(0, 0.2, down), 0.05, 0.7)
     deep = mix(linear("#23405c"), linear("#0c2036"), smoothstep(0.0, 0.4, down)[..., None])
     water = mix(total * np.array([0.93, 0.93, 0.98], np.float32), deep, facing[..., None])
+    path = np.exp(-(((x - SUN[0]) / (0.030 + 0.20 * down)) ** 2)) * np.exp(-down / 0.28)
+    glitter = smoothstep(0.05, 0.5, wave) * path * smoothstep(0.0, 0.01, down)
+    water += glitter[..., None] * linear("#ffc878") * 1.6
     crest = smoothstep(0.45, 0.9, wave) * smoothstep(0.01, 0.1, down)
     water += crest[..., None] * total * 0.5
-    shore = smoothstep(0.012, 0.0, down)[..., None]
-    return water * (1 - 0.55 * shore)
+    shore = smoothstep(0.012, 0.0, down)[..., None] * (x < 1.0)[..., None]
+    return water * (1 - 0.45 * shore)
 
 
 def paint() -> Array:

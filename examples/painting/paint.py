@@ -14,8 +14,24 @@ from .canvas import save
 from .noise import Array
 
 # File name: the module that paints it.
-CONTENTS = {"nst_harbour.jpg": "harbour"}
-STYLES = {"nst_swirls.jpg": "swirls"}
+CONTENTS = {
+    "nst_harbour.jpg": "harbour",
+    "nst_lake.jpg": "lake",
+    "nst_lighthouse.jpg": "lighthouse",
+    "nst_street.jpg": "street",
+    "nst_still_life.jpg": "still_life",
+    "nst_portrait.jpg": "portrait",
+}
+STYLES = {
+    "nst_swirls.jpg": "swirls",
+    "nst_glass.jpg": "glass",
+    "nst_linocut.png": "linocut",
+    "nst_dots.jpg": "dots",
+    "nst_watercolour.jpg": "watercolour",
+    "nst_mosaic.jpg": "mosaic",
+    "nst_cubist.jpg": "cubist",
+    "nst_rain.jpg": "rain",
+}
 CATALOGUE = {**CONTENTS, **STYLES}
 
 
