@@ -31,6 +31,7 @@ from .screens.help import KeysScreen
 from .screens.monitor import MonitorScreen
 from .screens.page import Page
 from .screens.runs import RunsScreen
+from .settings import load
 from .tail import Follower
 from .widgets.raster import Glyphs
 
@@ -41,7 +42,6 @@ Mode = Literal["runs", "edit", "monitor", "compare"]
 FOLLOWED = 8
 """Logs whose folded state is kept at a time."""
 MARKED = 6
-_PLAIN_TERMINALS = ("linux", "dumb", "vt100", "vt220", "ansi")
 
 
 class NstApp(App[int], inherit_bindings=False):
@@ -72,22 +72,20 @@ class NstApp(App[int], inherit_bindings=False):
         ascii_only: bool | None = None,
         **options: Any,
     ) -> None:
-        terminal = os.environ.get("TERM", "")
-        wished = os.environ.get("NST_ASCII") == "1"
-        plain = wished or terminal in _PLAIN_TERMINALS
-        self.ascii_only = plain if ascii_only is None else ascii_only
-        self.plot_glyphs: Glyphs = "ascii" if self.ascii_only else "braille"
-        if os.environ.get("NST_GLYPHS") == "blocks" and not self.ascii_only:
-            self.plot_glyphs = "blocks"
-        self.governor = Governor()
+        settings = load()
+        self.settings = settings
+        self.ascii_only = settings.ascii if ascii_only is None else ascii_only
+        self.plot_glyphs: Glyphs = "ascii" if self.ascii_only else settings.glyphs
+        self.governor = Governor(settings.interval, round(1000 * settings.budget))
         self._own_filters: list[LineFilter] = [Sanitise(ascii_only=self.ascii_only)]
         super().__init__(**options)
         if self.no_color:
             self._own_filters.append(Colourless())
         for palette in theme.PALETTES.values():
             self.register_theme(palette.theme())
-        wanted = os.environ.get("NST_THEME", theme.DEFAULT)
-        self.theme = wanted if wanted in self.available_themes else theme.DEFAULT
+        known = settings.theme in self.available_themes
+        self.theme = settings.theme if known else theme.DEFAULT
+        self.set_keymap(settings.keys)
         self.run_folder = runs.find(run) if isinstance(run, str) else run
         self.graph = graph
         self.marked: list[str] = []
@@ -117,6 +115,12 @@ class NstApp(App[int], inherit_bindings=False):
         if self.ascii_only:
             self.add_class("-ascii")
         self.switch_mode(self._start)
+        if self.settings.warnings:
+            self.call_after_refresh(self._warn)
+
+    def _warn(self) -> None:
+        if isinstance(self.screen, Page):
+            self.screen.say("; ".join(self.settings.warnings), "warn")
 
     # -- what comes from the keyboard ----------------------------------------------------------
 
@@ -292,5 +296,5 @@ def main(start: Mode = "runs", run: str | None = None, graph: str | None = None)
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UserError("the terminal UI needs a terminal; try nst runs, nst watch --plain")
     app = NstApp(start, run, graph)
-    code = app.run(mouse=os.environ.get("NST_MOUSE") != "0")
+    code = app.run(mouse=app.settings.mouse)
     return code if code is not None else app.return_code or 0

@@ -43,6 +43,9 @@ class MonitorScreen(PlotKeys, Attached):
         super().__init__()
         self._forget()
 
+    def on_mount(self) -> None:
+        self.picture.mode = self.nst.settings.picture
+
     def _forget(self) -> None:
         """Nothing chosen yet: a new run is shown."""
         self.hidden: set[str] = set()
