@@ -502,3 +502,74 @@ def test_a_losing_streak_of_zeros_and_infinities_can_still_be_drawn() -> None:
     for values in ([0.0], [0.0, float("inf")], [1.0], [1e-9, 0.0, 1e9, -1.0, 2.0]):
         points = tuple(HistoryPoint(i + 1, 1, 0.0, v, ()) for i, v in enumerate(values))
         assert loss_plot(History((), points)).width > 0
+
+
+# -- generated files -----------------------------------------------------------------------
+
+
+def test_help_pages_node_list_and_readme_are_current() -> None:
+    from nst_graph.reference import generated, stale
+
+    outdated = [
+        str(path.relative_to(ROOT))
+        for path, text in generated(ROOT).items()
+        if not path.is_file() or path.read_text(encoding="utf-8") != text
+    ]
+    assert outdated == [], "python -m nst_graph.reference"
+    assert stale(ROOT) == [], "python -m nst_graph.reference"
+
+
+def test_example_workflows_are_current_and_have_pictures_of_nothing_else() -> None:
+    from examples.workflows import FOLDER, workflows
+
+    written = workflows()
+    outdated = [
+        name
+        for name, text in written.items()
+        if not (FOLDER / name).is_file() or (FOLDER / name).read_text(encoding="utf-8") != text
+    ]
+    assert outdated == [], "python -m examples.workflows"
+    assert {path.stem for path in FOLDER.iterdir()} == {Path(name).stem for name in written}
+
+
+def _shipped() -> dict[str, Path]:
+    from nst_graph.document import shipped_graphs
+
+    return shipped_graphs()
+
+
+@pytest.mark.parametrize("name", sorted(_shipped()))
+def test_an_example_workflow_turns_back_into_its_graph(name: str) -> None:
+    from nst_graph.document import parse, read
+    from nst_graph.registry import node_types
+
+    graph = read(_shipped()[name]).nodes
+    types = node_types()
+    text = (ROOT / "example_workflows" / f"{name.replace('/', '-')}.json").read_bytes()
+    back = parse(text, name, types).nodes
+    assert back.keys() == graph.keys()
+    for node, data in graph.items():
+        declared = types[data["class_type"]].inputs
+        defaults = {n: i.default for n, i in declared.items() if i.is_widget}
+        assert back[node]["class_type"] == data["class_type"]
+        assert back[node]["inputs"] == {**defaults, **data["inputs"]}
+        assert back[node].get("_meta", {}).get("title") == data.get("_meta", {}).get("title")
+
+
+@pytest.mark.parametrize("name", sorted(_shipped()))
+def test_a_shipped_graph_gives_a_server_every_input_it_requires(name: str) -> None:
+    """A server fills in no defaults, and nothing may be linked from its SaveImage."""
+    from nst_graph.document import read
+    from nst_graph.registry import node_types
+
+    types = node_types()
+    graph = read(_shipped()[name]).nodes
+    for node, data in graph.items():
+        known = types[data["class_type"]]
+        required = {item.name for item in known.inputs.values() if item.required}
+        missing = required - data["inputs"].keys()
+        assert not missing, f"{name} #{node} {data['class_type']} lacks {missing}"
+        for value in data["inputs"].values():
+            if isinstance(value, list):
+                assert graph[value[0]]["class_type"] not in ("SaveImage", "PreviewImage")
+        assert node.isdecimal()
