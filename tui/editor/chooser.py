@@ -56,13 +56,17 @@ class Question:
     left: Callable[[], None] | None = None
     filter: Callable[[str], Sequence[Choice] | None] | None = None
     """Answers some queries itself (``>IMAGE``); None leaves them to the fuzzy search."""
+    exact: bool = False
+    """Only entries that contain every word, none that are merely alike."""
     start: str = ""
     current: Any = None
     """The value on which the cursor is at first."""
     empty: str = "nothing fits"
 
 
-def match(query: str, choices: Sequence[Choice], search: FuzzySearch) -> list[Choice]:
+def match(
+    query: str, choices: Sequence[Choice], search: FuzzySearch, *, exact: bool = False
+) -> list[Choice]:
     """The choices that fit, best first: by title, then by words anywhere."""
     query = query.strip()
     if not query:
@@ -74,6 +78,8 @@ def match(query: str, choices: Sequence[Choice], search: FuzzySearch) -> list[Ch
         everything = f"{choice.title} {choice.detail} {choice.more}".lower()
         if all(word in everything for word in words):
             score = max(score * 2, 1.0)
+        elif exact:
+            continue
         if score > 0:
             scored.append((-score, index, choice))
     return [choice for _, _, choice in sorted(scored, key=lambda s: s[:2])]
@@ -265,7 +271,9 @@ class Chooser(Vertical):
         if question is None:
             return
         own = question.filter(query) if question.filter is not None else None
-        self._found = list(own) if own is not None else match(query, question.choices, self._search)
+        if own is None:
+            own = match(query, question.choices, self._search, exact=question.exact)
+        self._found = list(own)
         self._show()
 
     def _show(self) -> None:

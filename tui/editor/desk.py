@@ -234,15 +234,24 @@ class Desk(Page):
         self._home = "inspector" if self.inspector.has_focus else "canvas"
 
         def left() -> None:
+            self.remove_class("-picking")
             self.canvas.light({}, None)
+            self.show()
             if question.left is not None:
                 question.left()
 
         def picked(value: Any, with_tab: bool) -> None:
+            self.remove_class("-picking")
             self.canvas.light({}, None)
             question.picked(value, with_tab)
 
-        self.chooser.ask(replace(question, left=left, picked=picked))
+        def typed(text: str) -> None:
+            self.remove_class("-picking")
+            if question.typed is not None:
+                question.typed(text)
+
+        wrapped = replace(question, left=left, picked=picked)
+        self.chooser.ask(replace(wrapped, typed=typed) if question.typed else wrapped)
 
     def ask_line(
         self,

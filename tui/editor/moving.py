@@ -85,6 +85,7 @@ class Moving(Desk):
                 choices,
                 picked,
                 "⏎ go there, n N next  Esc",
+                exact=True,
                 moved=self._peek,
                 empty="no node has that",
             )

@@ -6,7 +6,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from nst_graph import runs
 from nst_graph.errors import UserError
+from nst_graph.folders import runs_folder
 from nst_graph.text import shorten
 
 from . import filing
@@ -15,6 +17,7 @@ from .chooser import Choice, Question
 from .filing import Opened
 from .history import History, State
 from .model import Nodes, order
+from .peek import Peek
 from .templates import templates
 from .values import Values
 
@@ -43,10 +46,10 @@ class Opening(Values):
         except UserError as error:
             self.say(str(error), "bad")
             return
-        shipped = any(opened.path == template.path for template in templates())
-        own = opened.can_be_saved and not shipped
+        origin = _origin(opened)
+        own = not origin
         self.opened = opened
-        self.unsaved_name = f"{opened.path.stem} ({'example' if shipped else 'from a picture'})"
+        self.unsaved_name = f"{opened.path.stem} ({origin})"
         self._begin(dict(opened.document.nodes), opened.path if own else None)
         if not own:
             self.say(f"{self.unsaved_name}: r runs it, s asks where to save your version")
@@ -65,7 +68,7 @@ class Opening(Values):
 
     def _begin(self, nodes: Nodes, path: Path | None) -> None:
         self.path = path
-        self.roots = ()
+        self.roots = run_inputs(self.opened.path) if self.opened and path is None else ()
         self.look_around()
         first = next(iter(order(nodes)), None)
         self.history = History(State(nodes, first))
@@ -76,7 +79,10 @@ class Opening(Values):
         self.check_now()
 
     def look_around(self) -> None:
-        self.types = types_for(self.place, self.roots)
+        try:
+            self.types = types_for(self.place, self.roots)
+        except UserError as error:  # two packs that define one class
+            self.say(str(error), "bad")
         self.canvas.picture.types = self.types
 
     # Recovery
@@ -261,6 +267,7 @@ class Opening(Values):
             else:
                 self._unless_unsaved("begin a new graph", self.new_graph)
 
+        self.add_class("-picking")
         self.ask(
             Question(
                 "open an example, a recent file, or type a path",
@@ -268,9 +275,16 @@ class Opening(Values):
                 picked,
                 "⏎ open  Esc",
                 typed=self.open_graph,
+                moved=self._peek_template,
                 empty="⏎ opens this path: API or workflow JSON, or a PNG with a graph in it",
             )
         )
+
+    def _peek_template(self, name: str) -> None:
+        """The picture whose style an example takes."""
+        found = next((t for t in templates() if str(t.path) == name), None)
+        picture = found.picture if found is not None else None
+        self.query_one(Peek).show_file(picture, found.name if found is not None else "")
 
     def _unless_unsaved(self, what: str, then: Callable[[], object]) -> None:
         if not self.history.dirty:
@@ -303,5 +317,29 @@ class Opening(Values):
         """Whether there is unsaved work; if so, the question has been asked."""
         if not self.history.dirty:
             return False
+        if self.nst.current_mode != self.MODE:
+            self.nst.switch_mode(self.MODE)
         self._unless_unsaved("leave", lambda: self.app.exit(0))
         return True
+
+
+def _origin(opened: Opened) -> str:
+    """Where a graph that must not be saved in place is from; nothing for the user's own files."""
+    if any(opened.path == template.path for template in templates()):
+        return "example"
+    if not opened.can_be_saved:
+        return "from a picture"
+    if opened.path.resolve().is_relative_to(runs_folder().resolve()):
+        return f"of run {runs.RunFolder(opened.path.parent).name}"
+    return ""
+
+
+def run_inputs(graph: Path) -> tuple[Path, ...]:
+    """The folders in which the run of this graph looked for pictures; none if it is no run's."""
+    folder = runs.RunFolder(graph.parent)
+    if not graph.resolve().is_relative_to(runs_folder().resolve()):
+        return ()
+    try:
+        return tuple(Path(name) for name in folder.options().inputs)
+    except UserError:
+        return ()

@@ -101,27 +101,17 @@ class Values(Building):
         if fields.is_picture(spec):
             self.add_class("-picking")
 
-        def left() -> None:
-            self.remove_class("-picking")
-            self.show()
-            self.tell()
-
-        def picked(value: Any, _: bool) -> None:
-            self.remove_class("-picking")
-            self.set_value(name, value)
-
         def typed(text: str) -> None:
-            self.remove_class("-picking")
             self.take_picture(name, text)
 
         self.ask(
             Question(
                 f"{name} of {self.name_of(self.selected)}",
                 choices,
-                picked=picked,
+                picked=lambda value, _: self.set_value(name, value),
                 typed=typed if fields.is_picture(spec) else None,
                 moved=self.preview if fields.is_picture(spec) else None,
-                left=left,
+                left=self.tell,
                 current=row.raw,
                 hint="type to search  ⏎ choose  Esc"
                 + ("  · or type a path" if fields.is_picture(spec) else ""),
