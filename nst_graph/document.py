@@ -178,12 +178,12 @@ def find_graph(name: str) -> Path:
 
 
 def shipped_graphs() -> dict[str, Path]:
-    """The example graphs by name; presets are named ``presets/NAME``."""
+    """The example graphs by name; those in a folder are named ``presets/NAME``."""
     import nst_graph.graphs
 
     root = Path(next(iter(nst_graph.graphs.__path__)))
     found = {path.stem: path for path in sorted(root.glob("*.json"))}
-    return found | {f"presets/{p.stem}": p for p in sorted((root / "presets").glob("*.json"))}
+    return found | {f"{p.parent.name}/{p.stem}": p for p in sorted(root.glob("*/*.json"))}
 
 
 # -- reading

@@ -1,0 +1,1 @@
+"""The recipes of the three original notebooks, to the letter and improved."""

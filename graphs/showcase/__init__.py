@@ -1,0 +1,1 @@
+"""What the nodes can do together."""
