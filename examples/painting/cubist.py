@@ -131,11 +131,14 @@ def paint() -> Array:
     colour = colour * tone + (smoothstep(0.6, 1.0, t) * 0.10)[..., None]
     # Short parallel touches of a flat brush, along each plane's own direction.
     cross = -x * np.sin(turn) + y * np.cos(turn)
-    row = np.floor(cross * 40)
-    touch = np.sin(row * 12.9898 + np.floor(along * 10 + row * 0.37) * 78.233) * 43758.5453
+    bend = 1.6 * fbm(x * 6, y * 6, 196, 3)
+    row = np.floor(cross * 40 + bend)
+    touch = (
+        np.sin(row * 12.9898 + np.floor(along * 8 + 0.3 * bend + row * 0.37) * 78.233) * 43758.5453
+    )
     touch = (touch - np.floor(touch)).astype(np.float32)
     bristle = fbm(along * 7, cross * 150, 194, 3)
-    colour *= (1 + 0.30 * (touch - 0.5) + 0.09 * bristle)[..., None]
+    colour *= (1 + 0.20 * (touch - 0.5) + 0.09 * bristle)[..., None]
     edge = np.zeros((h, w), np.float32)
     edge[:, 1:] = region[:, 1:] != region[:, :-1]
     edge[1:] = np.maximum(edge[1:], region[1:] != region[:-1])

@@ -52,8 +52,8 @@ def _regions(x: Array, y: Array) -> tuple[Array, Array]:
         layer = np.floor((y - crest) / 0.085).astype(np.int64).clip(0, 3)
         put(y > crest, 500 + 100 * k + piece * 4 + layer, palette(codes, piece + layer))
     middle = 0.66 + 0.22 * np.sin((y - 0.5) * 7.5) * smoothstep(0.55, 0.8, y)
-    wide = 0.05 + 0.50 * np.clip(y - 0.66, 0, 1) ** 1.3
-    strip = np.floor((x - middle) / wide * 1.5 + 0.5).astype(np.int64)
+    wide = 0.085 + 0.50 * np.clip(y - 0.66, 0, 1) ** 1.3
+    strip = np.floor((x - middle) / wide * 1.0 + 0.5).astype(np.int64)
     wave = np.floor((y + 0.03 * np.sin(x * 17)) / 0.075).astype(np.int64)
     river = (np.abs(x - middle) < wide) & (y > 0.645)
     put(
