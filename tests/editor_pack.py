@@ -221,7 +221,15 @@ class Editor:
         return "\n".join("".join(chr(c) for c in row if c) for row in rows)
 
 
-_NAMES = {" ": "space", "/": "slash", ".": "full_stop", "_": "underscore", ">": "greater_than_sign"}
+_NAMES = {
+    " ": "space",
+    "/": "slash",
+    ".": "full_stop",
+    "-": "minus",
+    "_": "underscore",
+    "<": "less_than_sign",
+    ">": "greater_than_sign",
+}
 
 
 def opener(monkeypatch: Any, folder: Path) -> Any:

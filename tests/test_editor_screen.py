@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Iterable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -308,3 +309,84 @@ async def test_three_hundred_nodes_can_be_walked_and_moved(open_editor: Open) ->
         await editor.press(*"jjjjllhh", *"JJJJ")
         assert time.process_time() - start < 5
         assert editor.screen.history.depth == 1
+
+
+async def test_a_picture_anywhere_is_taken_by_its_path_and_only_named_in_the_graph(
+    open_editor: Open, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    from PIL import Image
+
+    folder = tmp_path_factory.mktemp("photos")
+    Image.new("RGB", (8, 8)).save(folder / "me.png")
+    async with open_editor(editor_pack.quickstart()) as editor:
+        await editor.press("g", "enter", "enter")
+        await editor.press(f'"{folder / "me.png"}"', "enter")
+        assert editor.nodes["1"]["inputs"]["image"] == "me.png"
+        assert folder in editor.screen.roots
+        editor.screen.check_now()
+        assert not [p for p in editor.screen.problems if p.node == "1"]
+
+
+async def test_a_long_text_is_edited_in_the_users_editor(
+    open_editor: Open, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from contextlib import nullcontext
+
+    script = tmp_path / "editor.py"
+    script.write_text("import sys; open(sys.argv[1], 'w').write('relu3_1\\nrelu4_1\\n')")
+    monkeypatch.setenv("VISUAL", f"{sys.executable} {script}")
+    async with open_editor(editor_pack.quickstart()) as editor:
+        monkeypatch.setattr(editor.app, "suspend", nullcontext)
+        await editor.press("slash", '"#4"', "enter", "enter", "j", "ctrl+e")
+        assert editor.nodes["4"]["inputs"]["layers"] == "relu3_1\nrelu4_1"
+        await editor.press("u")
+        assert editor.nodes["4"]["inputs"]["layers"] == "relu1_1,relu2_1"
+        monkeypatch.setenv("VISUAL", "no-such-editor-anywhere")
+        await editor.press("ctrl+e")
+        assert "set EDITOR" in editor.message
+
+
+async def test_leaving_from_another_screen_asks_about_unsaved_work(open_editor: Open) -> None:
+    async with open_editor(editor_pack.quickstart()) as editor:
+        await editor.press("D", "1", "q")
+        assert editor.app.current_mode == "edit" and editor.screen.chooser.is_open
+        await editor.press("s")
+        assert len(saved()) == 10
+        assert editor.app.return_code == 0
+
+
+async def test_the_graph_of_a_run_is_not_saved_over_the_record(open_editor: Open) -> None:
+    from nst_graph import runs
+
+    text = json.dumps(editor_pack.quickstart())
+    run = runs.create(text, "waves", runs.Options(inputs=(str(Path.cwd()),)))
+    async with open_editor(str(run.graph)) as editor:
+        assert editor.screen.path is None and "of run waves" in editor.screen.unsaved_name
+        assert not editor.screen.problems
+        await editor.press("D", "s")
+        await editor.press("ctrl+u", '"mine"', "enter")
+        assert len(saved("mine.json")) == 10
+        assert json.loads(run.graph.read_text()) == editor_pack.quickstart()
+
+
+async def test_nodes_can_be_looked_up_by_what_they_give_or_take(open_editor: Open) -> None:
+    async with open_editor(editor_pack.quickstart()) as editor:
+        await editor.press("a", '">nst_loss"')
+        found = {choice.value for choice in editor.screen.chooser.found}
+        assert found == {"ContentLoss", "StyleLoss", "NSTTotalVariation"}
+        await editor.press("ctrl+u", '"<gram"')
+        assert {choice.value for choice in editor.screen.chooser.found} == {"StyleLoss"}
+
+
+async def test_what_fits_the_selected_node_comes_first_in_the_palette(open_editor: Open) -> None:
+    async with open_editor(editor_pack.quickstart()) as editor:
+        await editor.press("slash", '"#6"', "enter", "a")
+        assert editor.screen.chooser.found[0].value == "StyleLoss"
+
+
+async def test_an_edit_that_is_undone_brings_the_problems_back(open_editor: Open) -> None:
+    async with open_editor(editor_pack.quickstart()) as editor:
+        await editor.press("slash", '"#6"', "enter", "d", "right_square_bracket")
+        assert any(p.node == "7" for p in editor.screen.problems)
+        await editor.press("u", "right_square_bracket")
+        assert not editor.screen.problems

@@ -119,7 +119,7 @@ def brief(value: Any, limit: int = _VALUE) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
-        return f"{value:.6g}"
+        return f"{value:.6g}".replace("e+", "e")
     return shorten(str(value), limit)
 
 

@@ -164,6 +164,7 @@ class Chooser(Vertical):
         self._found: list[Choice] = []
         self._cursor = 0
         self._first = 0
+        self._rows = 1
         self._search = FuzzySearch()
         self._pending = ""
 
@@ -191,8 +192,8 @@ class Chooser(Vertical):
         self.set_class(question.letters, "-letters")
         self.add_class("-open")
         box = self.query_one(_Box)
-        rows = max(1, min(len(question.choices) + 1, self._room()))
-        self.query_one(_List).styles.height = rows
+        self._rows = max(1, min(len(question.choices) + 1, self._room()))
+        self.query_one(_List).styles.height = self._rows
         with self.prevent(Input.Changed):
             box.value = question.start
         box.cursor_position = len(question.start)
@@ -278,10 +279,9 @@ class Chooser(Vertical):
 
     def _show(self) -> None:
         rows = self.query_one(_List)
-        height = max(1, int(rows.size.height or 1))
         self._first = min(self._first, self._cursor)
-        if self._cursor >= self._first + height:
-            self._first = self._cursor - height + 1
+        if self._cursor >= self._first + self._rows:
+            self._first = self._cursor - self._rows + 1
         rows.repaint()
         question = self._question
         if question is not None and question.moved is not None and self._found:

@@ -79,7 +79,7 @@ def plain(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
-        return f"{value:.10g}"
+        return f"{value:.10g}".replace("e+", "e")
     return str(value)
 
 

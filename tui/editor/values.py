@@ -132,6 +132,7 @@ class Values(Building):
         self.roots = (*self.roots, path.resolve().parent)
         self.look_around()
         self.set_value(name, path.name)
+        self.say(f"{name} is {path.name}; outside the editor add --input-dir {path.parent}"[:300])
 
     def look_around(self) -> None:
         """Read the choices again: folders of pictures and models may have changed."""
