@@ -25,19 +25,20 @@ BARYCENTRE_STEPS = 50
 
 def root(matrix: Tensor) -> Tensor:
     """The positive semi-definite square root of a symmetric matrix [C, C], in its dtype."""
-    values, vectors = torch.linalg.eigh(matrix.double())
+    values, vectors = torch.linalg.eigh(matrix.to(_wide(matrix)))
     found: Tensor = ((vectors * values.clamp_min(0).sqrt()) @ vectors.mT).to(matrix.dtype)
     return found
 
 
 def squared_bures(target: Tensor, epsilon: float) -> Callable[[Tensor], Tensor]:
     """tr(Σ + T - 2 (T^½ Σ T^½)^½) as a function of Σ [C, C]; both get ``epsilon`` · I added."""
-    ridge = epsilon * torch.eye(len(target), dtype=target.dtype, device=target.device)
-    target = target + ridge
+    dtype = _wide(target)
+    ridge = epsilon * torch.eye(len(target), dtype=dtype, device=target.device)
+    target = target.to(dtype) + ridge
     half, trace = root(target), target.trace()
 
     def distance(covariance: Tensor) -> Tensor:
-        covariance = covariance + ridge
+        covariance = covariance.to(dtype) + ridge
         product = half @ covariance @ half
         cross: Tensor = _TraceOfRoot.apply((product + product.mT) / 2)
         return covariance.trace() + trace - 2 * cross
@@ -48,14 +49,19 @@ def squared_bures(target: Tensor, epsilon: float) -> Callable[[Tensor], Tensor]:
 def squared_bures_thin(target: Tensor, epsilon: float) -> Callable[[Tensor], Tensor]:
     """The same as a function of X [C, M] with Σ = X Xᵀ, M < C. Only the target gets ``epsilon``."""
     target = target + epsilon * torch.eye(len(target), dtype=target.dtype, device=target.device)
-    trace = target.trace()
+    trace, dtype = target.trace(), _wide(target)
 
     def distance(x: Tensor) -> Tensor:
-        product = x.mT @ (target @ x)
+        product = (x.mT @ (target.to(x.dtype) @ x)).to(dtype)
         cross: Tensor = _TraceOfRoot.apply((product + product.mT) / 2)
         return x.square().sum() + trace - 2 * cross
 
     return distance
+
+
+def _wide(matrix: Tensor) -> torch.dtype:
+    """Roots of eigenvalues near 0 are steep, so float64 where the device has it."""
+    return matrix.dtype if matrix.device.type == "mps" else torch.float64
 
 
 class _TraceOfRoot(torch.autograd.Function):
@@ -82,10 +88,10 @@ def barycentre(parts: Sequence[tuple[float, Moments]]) -> Moments:
     """The Gaussian with the least weighted sum of W² to all ``parts`` (weights sum to 1).
 
     Fixed point of Álvarez-Esteban et al. (1511.05355): Σ ← Σ^-½ (Σ b_i (Σ^½ Σ_i Σ^½)^½)² Σ^-½,
-    in float64.
+    in float64 where there is one.
     """
     mean = torch.stack([weight * part.mean for weight, part in parts]).sum(0)
-    covariances = [(weight, part.covariance.double()) for weight, part in parts]
+    covariances = [(weight, part.covariance.to(_wide(part.mean))) for weight, part in parts]
     found = torch.stack([weight * covariance for weight, covariance in covariances]).sum(0)
     size = torch.linalg.matrix_norm(found).clamp_min(1e-30)
     for _ in range(BARYCENTRE_STEPS):
