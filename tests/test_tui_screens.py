@@ -258,7 +258,7 @@ async def test_previews_can_be_leafed_through(done: FakeRun) -> None:
         assert screen.picture.title == "step 30"
         await press(pilot, "full_stop", "full_stop", "full_stop")
         assert screen.picture.title == "step 60" and screen.scrubbed is None
-        await press(pilot, "v")
+        await press(pilot, "v", "v")
         assert not (screen.picture.grid.codes == ord("▀")).any()
         await press(pilot, "v")
         assert "picture off" in shown(app)

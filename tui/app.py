@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from textual import events
-from textual.app import App, SystemCommand
+from textual.app import App, SuspendNotSupported, SystemCommand
 from textual.binding import BindingType
 from textual.driver import Driver
 from textual.filter import LineFilter
@@ -23,7 +23,7 @@ from nst_graph import runs
 from nst_graph.errors import UserError
 from nst_graph.text import clean, shorten
 
-from . import keys, theme
+from . import keys, pixels, theme
 from .governor import Governor
 from .safe import Colourless, Sanitise
 from .screens.compare import CompareScreen
@@ -209,6 +209,20 @@ class NstApp(App[int], inherit_bindings=False):
             webbrowser.open(Path(path).resolve().as_uri())
         else:
             self.copy(path)
+
+    def show_pixels(self, path: Path, kind: pixels.Protocol) -> None:
+        """Leave the screen, show the picture in pixels, come back at the next key."""
+        try:
+            width, height = self.size
+            picture = pixels.encode(path, kind, width, height - 2)
+            with self.suspend():
+                print(f"\x1b[2J\x1b[H{picture}\n", end="", flush=True)
+                input("Enter goes back ")
+        except (OSError, ValueError, SuspendNotSupported) as error:
+            if isinstance(self.screen, Page):
+                self.screen.say(f"cannot show it: {error or 'not on this terminal'}", "warn")
+        except EOFError:
+            self.exit(0)
 
     def mark(self, run_id: str) -> str | None:
         """Mark or unmark a run for comparing; what is wrong, if it cannot be."""

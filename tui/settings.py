@@ -9,7 +9,7 @@
     mouse = false
     glyphs = "blocks"        # braille, blocks, ascii: what curves are drawn with
     ascii = true             # nothing but ASCII anywhere
-    picture = "off"          # colour, grey, off
+    picture = "off"          # colour (256), fine (truecolor), grey, off
 
     [tui.keys]
     "monitor.pause" = "p,f5" # ids as the key table names them

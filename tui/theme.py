@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
+from rich.color import ColorSystem
 from rich.style import Style
 from textual.theme import Theme
 
@@ -164,7 +165,11 @@ DEFAULT = DARK.name
 
 @lru_cache(16)
 def styles(theme: str) -> tuple[Style, ...]:
-    """One Rich style for each role; foreign themes borrow from ours."""
+    """One Rich style for each role; foreign themes borrow from ours.
+
+    In the 256 colours of xterm: one truecolor code takes as many bytes as two of those, and
+    terminals at the end of an SSH line are the rule here.
+    """
     palette = PALETTES.get(theme, LIGHT if "light" in theme else DARK)
     named = {
         "text": Style(color=palette.text),
@@ -184,7 +189,16 @@ def styles(theme: str) -> tuple[Style, ...]:
         named[f"series{index}"] = Style(color=colour, bold=index == 0)
         named[f"faint{index}"] = Style(color=_blend(colour, palette.background))
     ground = Style(bgcolor=palette.background)
-    return tuple(ground + named[role] for role in ROLES)
+    return tuple(_short(ground + named[role]) for role in ROLES)
+
+
+def _short(style: Style) -> Style:
+    """``style`` in colours of the 256-colour palette."""
+    colours = (
+        None if colour is None else colour.downgrade(ColorSystem.EIGHT_BIT)
+        for colour in (style.color, style.bgcolor)
+    )
+    return style + Style.from_color(*colours)
 
 
 def _blend(colour: str, background: str, share: float = 0.4) -> str:

@@ -3,6 +3,7 @@ changing weights. Everything shown comes from the run's log, everything done is 
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 from typing import Any, ClassVar
@@ -14,7 +15,7 @@ from textual.containers import Horizontal, Vertical
 from nst_graph import runs
 from nst_graph.progress import duration, number
 
-from .. import keys, recorded
+from .. import keys, pixels, recorded
 from ..series import TOTAL
 from ..state import Optimisation
 from ..widgets import terms as terms_table
@@ -256,6 +257,17 @@ class MonitorScreen(PlotKeys, Attached):
 
     def action_picture_mode(self) -> None:
         self.say(f"picture: {self.picture.next_mode()}")
+
+    def action_full_picture(self) -> None:
+        path, kind = self.picture.path, pixels.protocol(os.environ)
+        if path is None:
+            self.say("no picture yet", "dim")
+        elif kind is None:
+            self.say(
+                "no pixel graphics known of this terminal (NST_GRAPHICS=kitty or sixel)", "warn"
+            )
+        else:
+            self.nst.show_pixels(path, kind)
 
     def action_enlarge(self) -> None:
         body = self.query_one("#body")

@@ -1,5 +1,8 @@
-"""Pictures as half blocks in 256 colours: two pixels a cell, equal cells in runs, only changes
-sent. A frame of 40 columns costs 5 to 15 KB, a twentieth of what sixel or kitty graphics take."""
+"""Pictures as half blocks: two pixels a cell, equal cells in runs, only changes sent.
+
+In 256 colours a frame of 40 columns costs 5 to 15 KB, a twentieth of what sixel or kitty graphics
+take. ``fine`` uses truecolor codes, at twice the bytes, where the terminal has them.
+"""
 
 from __future__ import annotations
 
@@ -15,15 +18,18 @@ from rich.style import Style
 from ..theme import ROLES
 from .cells import Cells, Grid
 
-Mode = Literal["colour", "grey", "off"]
-MODES: tuple[Mode, ...] = ("colour", "grey", "off")
+Mode = Literal["colour", "fine", "grey", "off"]
+MODES: tuple[Mode, ...] = ("colour", "fine", "grey", "off")
 Pixels = NDArray[np.uint8]
 
 LARGEST_FILE = 16 << 20
 LARGEST_SIDE = 16_384
 _RAMP = " .:-=+*#%@"
+_CUBE = np.array([0, 95, 135, 175, 215, 255])
 _CUBE_EDGES = np.array([48, 115, 155, 195, 235])
 _FIRST = len(ROLES)
+_FINE = 1 << 31
+"""Looks from here on hold two colours of 15 bits, five a channel."""
 
 
 @lru_cache(16)
@@ -46,19 +52,29 @@ def load(path: Path, modified: int, width: int, height: int) -> Pixels | None:
 
 
 def palette_index(pixels: Pixels) -> NDArray[np.uint8]:
-    """The nearest xterm colours: 6×6×6 cube, or the 24 greys where a pixel is nearly grey."""
-    values = pixels.astype(np.int16)
+    """The nearest of xterm's colours (least squares): 6×6×6 cube and 24 greys."""
+    values = pixels.astype(np.int32)
     steps = np.digitize(values, _CUBE_EDGES)
     cube = 16 + 36 * steps[..., 0] + 6 * steps[..., 1] + steps[..., 2]
-    mean = values.sum(axis=-1) // 3
-    grey = 232 + np.clip((mean - 3) // 10, 0, 23)
-    near = (values.max(axis=-1) - values.min(axis=-1)) < 12
-    return np.where(near & (mean > 4) & (mean < 243), grey, cube).astype(np.uint8)
+    from_cube = ((values - _CUBE[steps]) ** 2).sum(axis=-1)
+    greys = np.clip((values.sum(axis=-1) - 9) // 30, 0, 23)
+    from_grey = ((values - (8 + 10 * greys)[..., None]) ** 2).sum(axis=-1)
+    return np.where(from_grey < from_cube, 232 + greys, cube).astype(np.uint8)
 
 
 @lru_cache(65_536)
 def _half_block(upper: int, lower: int) -> Style:
     return Style(color=Color.from_ansi(upper), bgcolor=Color.from_ansi(lower))
+
+
+@lru_cache(65_536)
+def _fine_half_block(look: int) -> Style:
+    upper, lower = (look >> 15) & 0x7FFF, look & 0x7FFF
+    return Style(color=_fine_colour(upper), bgcolor=_fine_colour(lower))
+
+
+def _fine_colour(bits: int) -> Color:
+    return Color.from_rgb(*(round(((bits >> shift) & 31) * 255 / 31) for shift in (10, 5, 0)))
 
 
 class Picture(Cells):
@@ -99,7 +115,7 @@ class Picture(Cells):
         elif plain:
             _paint_ramp(grid, pixels, 1)
         else:
-            _paint_blocks(grid, pixels, 1)
+            _paint_blocks(grid, pixels, 1, fine=self.mode == "fine")
 
     def _load(self, width: int, height: int) -> Pixels | None:
         assert self.path is not None
@@ -112,6 +128,8 @@ class Picture(Cells):
     def style_of(self, look: int) -> Style:
         if look < _FIRST:
             return super().style_of(look)
+        if look >= _FINE:
+            return _fine_half_block(look - _FINE)
         return _half_block(*divmod(look - _FIRST, 256))
 
 
@@ -119,13 +137,21 @@ def _even(pixels: Pixels) -> Pixels:
     return pixels[: len(pixels) // 2 * 2]
 
 
-def _paint_blocks(grid: Grid, pixels: Pixels, top: int) -> None:
-    index = palette_index(_even(pixels)).astype(np.uint32)
+def _paint_blocks(grid: Grid, pixels: Pixels, top: int, *, fine: bool) -> None:
+    even = _even(pixels)
+    index = fifteen_bits(even) if fine else palette_index(even).astype(np.uint32)
     upper, lower = index[0::2], index[1::2]
     height, width = upper.shape
     area = (slice(top, top + height), slice(0, width))
     grid.codes[area] = np.where(upper == lower, ord(" "), ord("▀"))
-    grid.looks[area] = _FIRST + upper * 256 + lower
+    grid.looks[area] = _FINE + (upper << 15) + lower if fine else _FIRST + upper * 256 + lower
+
+
+def fifteen_bits(pixels: Pixels) -> NDArray[np.uint32]:
+    """The nearest colour with five bits a channel: fewer codes, longer runs, no visible loss."""
+    five = np.rint(pixels.astype(np.float32) * (31 / 255)).astype(np.uint32)
+    bits: NDArray[np.uint32] = (five[..., 0] << 10) | (five[..., 1] << 5) | five[..., 2]
+    return bits
 
 
 def _paint_ramp(grid: Grid, pixels: Pixels, top: int) -> None:
