@@ -121,21 +121,23 @@ class Objective:
             for part in self._passes.values()
         )
 
-    def __call__(self, x: Tensor, scale: float = 1.0) -> Evaluation:
-        """Evaluate at ``x`` float32 [1, 3, H, W].
-
-        ``scale`` multiplies the loss during back-propagation only, for half precision.
-        """
+    def __call__(self, x: Tensor) -> Evaluation:
+        """Evaluate at ``x`` float32 [1, 3, H, W]."""
         with torch.enable_grad():
             x = x.detach().requires_grad_()
             raw = self._raw(x)
             weights = torch.tensor(self.weights, device=x.device, dtype=raw.dtype)
             weighted = weights * raw
             total = weighted.sum()
-            (gradient,) = torch.autograd.grad(total * scale, x)
-        if scale != 1.0:
-            gradient = gradient / scale
-        return Evaluation(total.detach(), raw.detach(), weighted.detach(), gradient.contiguous())
+            (gradient,) = torch.autograd.grad(total * self._gain, x)
+        gradient = (gradient / self._gain).contiguous()
+        return Evaluation(total.detach(), raw.detach(), weighted.detach(), gradient)
+
+    @property
+    def _gain(self) -> float:
+        """Keeps fp16 gradients, which are about 1 over the number of pixels, from vanishing."""
+        half = any(part.encoder.dtype == torch.float16 for part in self._passes.values())
+        return float(self.size[0] * self.size[1]) if half else 1.0
 
     def _raw(self, x: Tensor) -> Tensor:
         values: list[Tensor | None] = [None] * len(self.weights)

@@ -47,8 +47,12 @@ class Wish:
 
 
 def frame_of(image: Tensor, index: int) -> Tensor:
-    """Frame ``index`` of an IMAGE [B, H, W, 3] (its last one if it has fewer) as [1, 3, H, W]."""
-    return image[min(index, len(image) - 1)].movedim(-1, 0)[None, :3].float()
+    """Frame ``index`` of an IMAGE [B, H, W, 3] (its last one if it has fewer) as [1, 3, H, W].
+
+    A copy: hosts hand out tensors that must not be written to nor take part in a gradient.
+    """
+    frame = image[min(index, len(image) - 1)].movedim(-1, 0)[None, :3]
+    return frame.to(torch.float32, memory_format=torch.contiguous_format, copy=True)
 
 
 def mask_of(mask: Tensor, index: int) -> Tensor:
