@@ -110,6 +110,9 @@ def _run_commands(commands: _Commands) -> None:  # type: ignore[type-arg]
         action="store_true",
         help="run in the background, after those already queued; print the id",
     )
+    run.add_argument(
+        "--server", metavar="URL", help="run on a ComfyUI server and fetch the pictures from it"
+    )
     run.add_argument("--json", action="store_true", help="print events, one JSON object a line")
     run.add_argument("--quiet", action="store_true", help="show only what went wrong")
     resume = _add(commands, "resume", "run:resume", "go on with a paused, stopped or crashed run")

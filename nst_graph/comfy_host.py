@@ -123,6 +123,7 @@ class ComfyHost:
     ) -> None:
         import comfy.utils
 
+        _send_step(update, read)
         if self._bar is None:
             self._bar = comfy.utils.ProgressBar(update.steps)
         preview: tuple[str, Picture, None] | None = None
@@ -137,7 +138,6 @@ class ComfyHost:
         self._bar.update_absolute(update.step, update.steps, preview)
         if preview is not None:
             self._next_preview = started + PREVIEW_SHARE * (time.monotonic() - started)
-        _send_step(update, read)
 
     # -- checkpoints -----------------------------------------------------------------------
 

@@ -174,6 +174,19 @@ def term_origins(graph: nx.DiGraph[str], node: str) -> list[str] | None:
     return origins or None
 
 
+def term_labels(graph: nx.DiGraph[str], node: str) -> list[tuple[str, str]] | None:
+    """(name, node id) of each loss term arriving at ``node``: its title, made unique by the id."""
+    origins = term_origins(graph, node)
+    if origins is None:
+        return None
+    titles = [graph.nodes[origin]["title"] or origin for origin in origins]
+    names = [
+        title if titles.count(title) == 1 else f"{title} #{origin}"
+        for title, origin in zip(titles, origins, strict=True)
+    ]
+    return list(zip(names, origins, strict=True))
+
+
 def _key(task: Task, tasks: Mapping[str, Task], plan: Plan) -> str:
     machine = plan.environment
     numeric = [machine.device, machine.precision, machine.threads, machine.torch]

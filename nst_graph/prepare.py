@@ -30,9 +30,14 @@ class Prepared:
 
 
 def prepare(
-    graph: Path | str, overrides: Sequence[str] = (), options: Options | None = None
+    graph: Path | str,
+    overrides: Sequence[str] = (),
+    options: Options | None = None,
+    declared: Mapping[str, NodeType] | None = None,
 ) -> Prepared:
     """Read ``graph`` (a path, or the name of a shipped example), apply overrides and check it.
+
+    ``declared``: the node classes of whoever will run it, if not this process's.
 
     Raises:
         UserError: it cannot be read, or (GraphError) cannot run; carries every problem.
@@ -42,14 +47,14 @@ def prepare(
     roots = input_roots(path, options)
     folders = make_folders(roots, options)
     with host.use(host.PlainHost(folders)):
-        types = node_types()
+        types = declared or node_types()
         document = read(path, types)
         folders = replace(folders, inputs=(*folders.inputs, *_stored_inputs(document)))
         document, changes = apply_overrides(document, overrides, types)
         document, first, last = _typed_paths(document, changes, types, folders)
         folders = replace(folders, inputs=(*first, *folders.inputs, *last))
     with host.use(host.PlainHost(folders)):
-        checked = check(document, node_types())
+        checked = check(document, declared or node_types())
     options = replace(
         options,
         inputs=tuple(str(root) for root in folders.inputs),

@@ -25,7 +25,7 @@ from nst_graph.control import Control
 from nst_graph.errors import Cancelled, NodeError, UserError
 from nst_graph.execute import Outcome, call_node
 from nst_graph.folders import Folders
-from nst_graph.plan import Change, Plan, Task, fork_key, term_origins
+from nst_graph.plan import Change, Plan, Task, fork_key, term_labels, term_origins
 from nst_graph.run_host import RunHost
 from nst_graph.scheduler import Schedule, split
 from nst_graph.store import Damaged, Entry, Store
@@ -226,7 +226,7 @@ class _Run:
             emit=context.emit,
             control=context.control,
             run_path=context.run_path,
-            labels=self._labels(task),
+            labels=term_labels(self.context.graph, task.node),
             changes=self._changes(task),
             resume=not context.force,
         )
@@ -270,17 +270,6 @@ class _Run:
         if node not in self.values:
             self.values[node] = self.context.store.load(self._entries_read[node])
         return self.values[node][slot]
-
-    def _labels(self, task: Task) -> list[tuple[str, str]] | None:
-        origins = term_origins(self.context.graph, task.node)
-        if origins is None:
-            return None
-        titles = [self.context.graph.nodes[node]["title"] or node for node in origins]
-        names = [
-            title if titles.count(title) == 1 else f"{title} #{node}"
-            for title, node in zip(titles, origins, strict=True)
-        ]
-        return list(zip(names, origins, strict=True))
 
     def _changes(self, task: Task) -> list[Change]:
         """The recorded weight changes that concern ``task``."""

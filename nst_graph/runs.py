@@ -41,6 +41,8 @@ class Options:
     offline: bool = False
     targets: tuple[str, ...] = ()
     name: str = ""
+    server: str = ""
+    """Address of a ComfyUI server that is to run it."""
     changes: tuple[tuple[str, str, Any, Any], ...] = ()
     """Overrides applied to the graph file: node, input, old and new value."""
     live: tuple[tuple[int, str, str, float], ...] = ()

@@ -62,7 +62,7 @@ def execute_run(run: RunFolder, observers: Sequence[events.Emit] = ()) -> Result
 
     result = Result("failed")
     try:
-        result = _execute(run, emit)
+        result = _run_somewhere(run, emit)
     except UserError as error:
         append(events.to_json(events.Note(str(error))))  # the caller tells those who watch
         raise
@@ -72,6 +72,14 @@ def execute_run(run: RunFolder, observers: Sequence[events.Emit] = ()) -> Result
         append.close()
         lock.release()
     return result
+
+
+def _run_somewhere(run: RunFolder, emit: events.Emit) -> Result:
+    if not run.options().server:
+        return _execute(run, emit)
+    from nst_graph.server_run import execute_on_server
+
+    return execute_on_server(run, emit, _signals)
 
 
 def _execute(run: RunFolder, emit: events.Emit) -> Result:

@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 import tempfile
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from nst_graph.live import recorded_changes, settable
 from nst_graph.plan import Change
 from nst_graph.prepare import Prepared, prepare
 from nst_graph.progress import Display
+from nst_graph.registry import NodeType
 from nst_graph.text import clean, shorten
 
 EXIT = {"done": 0, "failed": 1, "stopped": 130}
@@ -28,13 +30,15 @@ def options_from(arguments: argparse.Namespace) -> runs.Options:
         threads=arguments.threads,
         force=arguments.force,
         offline=getattr(arguments, "offline", False),
+        server=getattr(arguments, "server", None) or "",
     )
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run every graph named, one after the other; the worst exit code wins."""
+    options, declared = options_from(arguments), _declared(arguments)
     prepared = [
-        prepare(graph, _overrides(graph, arguments), options_from(arguments))
+        prepare(graph, _overrides(graph, arguments, declared), options, declared)
         for graph in arguments.graphs
     ]
     worst = 0
@@ -101,13 +105,25 @@ def split_assignment(text: str) -> tuple[str, str, float]:
         raise UserError(f"{shorten(text)!r}: {shorten(value)!r} is not a number") from None
 
 
-def _overrides(graph: str, arguments: argparse.Namespace) -> list[str]:
+def _declared(arguments: argparse.Namespace) -> Mapping[str, NodeType] | None:
+    """The node classes of the server that is to run the graphs; None for our own."""
+    if not arguments.server:
+        return None
+    from nst_graph.comfy_client import Server
+    from nst_graph.server_types import declared_types
+
+    return declared_types(Server(arguments.server).object_info())
+
+
+def _overrides(
+    graph: str, arguments: argparse.Namespace, declared: Mapping[str, NodeType] | None
+) -> list[str]:
     """``--set`` and the options that stand for an input of every node that has it."""
     wanted = {"seed": arguments.seed, "precision": arguments.precision, "memory": arguments.memory}
     shorthand = {name: str(value) for name, value in wanted.items() if value is not None}
     overrides = list(arguments.set)
     if shorthand:
-        item = prepare(graph, arguments.set, options_from(arguments))
+        item = prepare(graph, arguments.set, options_from(arguments), declared)
         for node, data in item.checked.graph.nodes(data=True):
             for name, value in shorthand.items():
                 if name in data["type"].inputs and name not in data["links"]:
