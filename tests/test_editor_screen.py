@@ -12,6 +12,7 @@ from typing import Any
 import editor_pack
 import pytest
 
+from nst_graph.tui.app import NstApp
 from nst_graph.tui.editor.inspector import Inspector
 from nst_graph.tui.widgets.bars import Question
 
@@ -74,7 +75,7 @@ async def test_a_two_style_blend_is_made_from_a_graph_with_one_style(open_editor
         assert editor.nodes["8"]["inputs"]["loss_3"] == [loss, 0]
         # the balance: the copy's weight
         await editor.press("enter", "enter")
-        await editor.press("ctrl+u", '"0.25"', "enter")
+        await editor.press('"0.25"', "enter")
         assert editor.nodes[loss]["inputs"]["weight"] == 0.25
         await editor.press("s")
         assert saved()[loss]["inputs"]["weight"] == 0.25
@@ -83,10 +84,34 @@ async def test_a_two_style_blend_is_made_from_a_graph_with_one_style(open_editor
         assert again.nodes == saved()
 
 
+async def test_a_newcomer_blends_two_styles_from_the_example_and_changes_the_balance(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the real nodes and the shipped example: o, its name, the weight, save."""
+    monkeypatch.chdir(tmp_path)
+    app = NstApp("edit")
+    async with app.run_test(size=SMALL) as pilot:
+        await pilot.pause()
+        editor = editor_pack.Editor(app, pilot)
+        await editor.press('"two"', "enter")
+        assert editor.screen.opened.path.stem == "two-styles"
+        losses = [n for n, data in editor.nodes.items() if data["class_type"] == "StyleLoss"]
+        grams = [n for n, data in editor.nodes.items() if data["class_type"] == "GramMatrix"]
+        assert len(grams) == 2
+        loss = losses[-1]
+        await editor.press("slash", f'"#{loss}"', "enter", "enter", "enter", '"0.5"', "enter")
+        assert editor.nodes[loss]["inputs"]["weight"] == 0.5
+        editor.screen.check_now()
+        assert not [p for p in editor.screen.problems if p.severity == "error"]
+        await editor.press("escape", "s", "enter")
+        assert saved("two-styles.json")[loss]["inputs"]["weight"] == 0.5
+        assert editor.pressed <= 20
+
+
 async def test_values_out_of_range_are_refused_with_the_limits(open_editor: Open) -> None:
     async with open_editor(editor_pack.quickstart()) as editor:
         await editor.press("slash", '"#8"', "enter", "enter", "j", "enter")
-        await editor.press("ctrl+u", '"0"', "enter")
+        await editor.press('"0"', "enter")
         assert editor.nodes["8"]["inputs"]["steps"] == 200
         assert "1 … 100000" in editor.screen.query_one(Question).text
         await editor.press("ctrl+u", '"500"', "enter")

@@ -8,10 +8,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from nst_graph.document import read
+from nst_graph.document import read, shipped_graphs
 from nst_graph.errors import UserError
 from nst_graph.folders import contained
 from nst_graph.prepare import samples_folder
+
+_FOLDERS = ("", "showcase", "presets")
 
 
 @dataclass(frozen=True)
@@ -25,27 +27,31 @@ class Template:
 
 @cache
 def templates() -> tuple[Template, ...]:
-    """Every shipped graph, ``quickstart`` first, with a line on what it shows."""
-    folder = samples_folder().parent
-    found = [_template(path) for path in sorted(folder.glob("*.json"))]
-    return tuple(sorted(found, key=lambda t: (t.name != "quickstart", t.name)))
+    """Every shipped graph: ``quickstart``, then what shows one thing each, then whole recipes."""
+    shipped = shipped_graphs()
+
+    def rank(name: str) -> tuple[int, str]:
+        folder = name.rpartition("/")[0]
+        return (_FOLDERS.index(folder) if folder in _FOLDERS else len(_FOLDERS), name)
+
+    names = sorted(shipped, key=rank)
+    return tuple(_template(name, shipped[name]) for name in names)
 
 
-def _template(path: Path) -> Template:
+def _template(name: str, path: Path) -> Template:
     try:
         nodes = read(path, {}).nodes
     except UserError:
-        return Template(path.stem, path, "cannot be read")
-    names = [data.get("inputs", {}).get("image") for data in nodes.values()]
-    pictures = [contained(samples_folder(), name) for name in names if isinstance(name, str)]
+        return Template(name, path, "cannot be read")
+    named = [data.get("inputs", {}).get("image") for data in nodes.values()]
+    pictures = [contained(samples_folder(), image) for image in named if isinstance(image, str)]
     found = [picture for picture in pictures if picture is not None]
-    return Template(path.stem, path, _gist(nodes), found[-1] if found else None)
+    return Template(name, path, _gist(nodes), found[-1] if found else None)
 
 
 def _gist(nodes: Mapping[str, Mapping[str, Any]]) -> str:
-    """What makes the graph what it is, counted."""
+    """What makes the graph what it is: its size, its pictures, its special nodes."""
     kinds = [str(data.get("class_type", "")) for data in nodes.values()]
-    styles = sum(kind == "StyleLoss" for kind in kinds)
-    parts = [f"{len(nodes)} nodes", f"{styles} style" + ("s" if styles != 1 else "")]
-    own = sorted({kind for kind in kinds if kind.startswith("NST")})
-    return " · ".join([*parts, *own[:3]])
+    pictures = sum("image" in kind.lower() and "load" in kind.lower() for kind in kinds)
+    special = sorted({kind.removeprefix("NST") for kind in kinds if kind.startswith("NST")})
+    return " · ".join([f"{len(nodes)} nodes", f"{pictures} pictures", *special[:3]])

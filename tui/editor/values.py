@@ -13,6 +13,7 @@ from nst_graph import files
 from nst_graph.errors import UserError
 from nst_graph.registry import Input
 
+from ..widgets.bars import Ask
 from . import edits, fields
 from .building import Building
 from .chooser import Choice, Question
@@ -90,6 +91,8 @@ class Values(Building):
                 self.say(str(spec.options.get("tooltip", "")) or fields.describe(spec), "dim")
 
         self.ask_line(f"{row.name}  {fields.describe(spec)}", fields.plain(row.raw), answer, typed)
+        if spec.type in ("INT", "FLOAT"):
+            self.prompt.query_one(Ask).select_all()  # a digit replaces the number
 
     def _choose(self, row: Row, spec: Input) -> None:
         name = row.name
