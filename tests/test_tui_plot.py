@@ -16,6 +16,7 @@ from nst_graph.tui.widgets import decimate
 from nst_graph.tui.widgets.cells import Grid, changed_spans
 from nst_graph.tui.widgets.plot import Line, Plot, Sign, View
 from nst_graph.tui.widgets.raster import CELLS, Raster, dots
+from nst_graph.tui.widgets.terms import slope
 
 
 def track_of(values: list[float], name: str = "a") -> Track:
@@ -281,3 +282,13 @@ def test_changed_spans_cover_every_difference(one: str, other: str) -> None:
         assert region.right >= 24 or new.codes[0, region.right] != 0
     differs = (old.codes != new.codes) | (old.looks != new.looks)
     assert not (differs[0] & ~covered).any()
+
+
+def test_the_slope_is_the_rate_of_decay_within_the_scale() -> None:
+    steps = np.arange(1.0, 101.0)
+    values = 7.0 * np.exp(-0.02 * steps)
+    assert slope(steps, values) == pytest.approx(-0.02)
+    jumped = np.where(steps < 80, values, 50.0 * np.exp(0.01 * steps))
+    assert slope(steps, jumped, since=80) == pytest.approx(0.01)
+    assert math.isnan(slope(steps, -values)) and math.isnan(slope(steps[:2], values[:2]))
+    assert math.isnan(slope(steps[:0], values[:0]))

@@ -79,7 +79,8 @@ def done() -> FakeRun:
 
 @pytest.fixture
 def failed() -> FakeRun:
-    fake = FakeRun(FAILED, steps=60, weight=1e6).start().step(20).step(2, broken=True)
+    fake = FakeRun(FAILED, steps=60, weight=1e6).start().step(20).change(3.0)
+    fake.step(2, broken=True)
     fake.emit(events.NodeFailed("4", "paint (#4): the loss is not finite at step 21"))
     return fake.finish("failed")
 
@@ -309,6 +310,59 @@ async def test_a_storm_of_resizes_is_survived(live: FakeRun) -> None:
         await until(pilot, lambda: "step 40/100" in shown(app) and "resources" in shown(app))
 
 
+async def test_the_log_can_be_searched_and_goes_on(live: FakeRun) -> None:
+    app = NstApp("monitor", live.run)
+    async with app.run_test(size=(100, 30)) as pilot:
+        await until(pilot, lambda: "RUNNING" in shown(app))
+        await press(pilot, "L")
+        await until(pilot, lambda: "run started" in shown(app))
+        live.emit(events.Note("a word of warning"))
+        await until(pilot, lambda: "a word of warning" in shown(app))
+        await press(pilot, *"warning")
+        await until(pilot, lambda: "run started" not in shown(app))
+        assert "a word of warning" in shown(app)
+        await press(pilot, "escape")
+        await until(pilot, lambda: "RUNNING" in shown(app))
+
+
+async def test_the_palette_knows_every_command_by_name(live: FakeRun) -> None:
+    app = NstApp("monitor", live.run)
+    async with app.run_test(size=(100, 30)) as pilot:
+        await until(pilot, lambda: "RUNNING" in shown(app))
+        await press(pilot, "colon")
+        await pilot.pause(0.3)
+        await pilot.press(*"save a checkpoint")
+        await pilot.pause(0.5)
+        await pilot.press("enter")
+        await until(pilot, lambda: bool(sent(live)))
+        assert sent(live)[-1]["command"] == "checkpoint"
+
+
+async def test_the_cursor_on_a_mark_says_what_happened(live: FakeRun) -> None:
+    live.change(2e5).step(30)
+    app = NstApp("monitor", live.run)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await until(pilot, lambda: "step 70/100" in shown(app))
+        screen: Any = app.screen
+        for _ in range(40):
+            await press(pilot, "left")
+            if screen.curves.plot.view.cursor <= 40:
+                break
+        assert "style.weight 1e+05" in shown(app).splitlines()[2]
+
+
+async def test_another_run_brings_its_own_curves(live: FakeRun) -> None:
+    bare = FakeRun("20261123-100009-bare-0009").start()
+    app = NstApp("monitor", live.run)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await until(pilot, lambda: "step 40/100" in shown(app))
+        app.watch_run(bare.run)
+        await until(pilot, lambda: "CRASHED" in shown(app))
+        text = shown(app)
+        assert "nodes 3/4" in text and "step 40" not in text and "no picture yet" in text
+        assert not any(0x2800 < ord(c) < 0x2900 for c in text)
+
+
 async def test_keys_typed_ahead_reach_the_prompt_that_the_first_one_opens(live: FakeRun) -> None:
     app = NstApp("monitor", live.run)
     async with app.run_test(size=(120, 40)) as pilot:
@@ -504,6 +558,7 @@ async def test_marked_runs_are_laid_over_each_other(done: FakeRun, failed: FakeR
         await until(pilot, lambda: "2 runs · term total" in shown(app))
         text = shown(app)
         assert "a scream" in text and "b wave" in text
+        assert "1e+06 → 3" in text  # changed while it ran
         assert "style #3.weight" in text and "1e+06" in text and "100000" in text
         assert "paint #4.steps" not in text  # both 60
         screen: Any = app.screen

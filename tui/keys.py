@@ -312,3 +312,7 @@ def markdown() -> str:
             lines.append(f"| `{label}` | {key.help} | `{key.id}` |")
         lines.append("")
     return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    print(markdown())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +61,20 @@ def differences(
         if everything or len(set(values)) > 1:
             rows.append((label, values))
     return rows
+
+
+def changed(
+    graph: Mapping[str, RecordedNode], values: Mapping[tuple[str, str], float]
+) -> dict[str, RecordedNode]:
+    """``graph`` with the values, by node and input, that it was given while it ran."""
+    found = dict(graph)
+    for (node, name), value in values.items():
+        known = found.get(node)
+        if known is not None:
+            before = _shown(known, name)
+            text = f"{before} → {value:g}"
+            found[node] = replace(known, values={**known.values, name: text})
+    return found
 
 
 def _shown(node: RecordedNode | None, name: str) -> str:

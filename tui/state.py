@@ -89,6 +89,11 @@ class Optimisation:
         rate = self.pace.rate
         return None if rate is None else max(0, self.step.steps - self.step.step) / rate
 
+    @property
+    def scale_began(self) -> int:
+        """The first step of the current scale."""
+        return max((mark.step for mark in self.marks if mark.kind == "scale"), default=0)
+
     def add(self, step: events.Step) -> None:
         before = self.step
         went_back = self.track.size > 0 and step.step <= before.step

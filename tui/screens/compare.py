@@ -198,7 +198,8 @@ class CompareScreen(PlotKeys, Page):
             shown = tuple(number(values.get(c.series, math.nan)) for c in self.runs)
             rows.append((f"{self.term} at {axis} {number(at)}", shown))
         rows.append((f"{self.term} now", tuple(self._final(c) for c in self.runs)))
-        rows += recorded.differences([c.nodes for c in self.runs], everything=self.everything)
+        graphs = [recorded.changed(c.nodes, c.follower.state.weights) for c in self.runs]
+        rows += recorded.differences(graphs, everything=self.everything)
         rows.append(("state", tuple(states)))
         rows.append(("time", tuple(duration(c.follower.state.seconds) for c in self.runs)))
         rows.append(("it/s", tuple(_speed(c.optimisation) for c in self.runs)))

@@ -10,7 +10,8 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Input
 
-from ..state import LogLine, RunState
+from ..state import LogLine
+from ..tail import Follower
 from ..widgets.cells import Cells, Grid
 from ..widgets.gauges import write_line
 
@@ -18,16 +19,16 @@ from ..widgets.gauges import write_line
 class LogLines(Cells):
     """Lines that contain ``wanted``; at the end until scrolled up."""
 
-    def __init__(self, state: RunState) -> None:
+    def __init__(self, follower: Follower) -> None:
         super().__init__()
-        self._state = state
+        self._follower = follower
         self.wanted = ""
         self.up = 0
         """Lines scrolled up from the end."""
 
     def lines(self) -> list[LogLine]:
         wanted = self.wanted.lower()
-        return [line for line in self._state.lines if wanted in line.text.lower()]
+        return [line for line in self._follower.state.lines if wanted in line.text.lower()]
 
     def scroll_lines(self, by: int) -> None:
         self.up = max(0, min(self.up - by, len(self.lines()) - self.size.height))
@@ -53,9 +54,10 @@ class LogScreen(ModalScreen[None]):
         ("pagedown", "by(10)", "page down"),
     ]
 
-    def __init__(self, state: RunState) -> None:
+    def __init__(self, follower: Follower) -> None:
         super().__init__()
-        self._lines = LogLines(state)
+        self._follower = follower
+        self._lines = LogLines(follower)
 
     def compose(self) -> ComposeResult:
         with Vertical(id="whole-log"):
@@ -66,7 +68,12 @@ class LogScreen(ModalScreen[None]):
 
     def on_mount(self) -> None:
         self.query_one(Input).focus()
-        self.set_interval(0.5, self._lines.repaint)
+        self.set_interval(0.5, self._follow)
+
+    def _follow(self) -> None:
+        """The screen below is asleep, so the log is read from here."""
+        self._follower.poll()
+        self._lines.repaint()
 
     def on_input_changed(self, event: Input.Changed) -> None:
         self._lines.wanted = event.value.strip()

@@ -150,7 +150,9 @@ class MonitorScreen(PlotKeys, Attached):
             at = dict(zip(names, plot.values_at(cursor), strict=True))
             table.heading = f"@{number(cursor)}"
         weights = {name: self._weight(found, name) for name in names}
-        table.rows = terms_table.rows(found.track, weights, self.hidden, at)
+        table.rows = terms_table.rows(
+            found.track, weights, self.hidden, at, since=found.scale_began
+        )
         table.repaint()
         selected = table.current.name if table.current else TOTAL
         plot.lines = [
@@ -159,7 +161,7 @@ class MonitorScreen(PlotKeys, Attached):
             if (line.name == selected if self.only_selected else line.name not in self.hidden)
         ]
         plot.signs = [
-            Sign(found.track, mark.step, "mark" if mark.kind == "weight" else "dim")
+            Sign(found.track, mark.step, mark.text, "mark" if mark.kind == "weight" else "dim")
             for mark in found.marks
         ]
         plot.planned = found.step.steps
@@ -282,7 +284,8 @@ class MonitorScreen(PlotKeys, Attached):
         self.query_one("#body").toggle_class("-nodes")
 
     def action_log(self) -> None:
-        self.nst.push_screen(LogScreen(self.state))
+        if self.follower is not None:
+            self.nst.push_screen(LogScreen(self.follower))
 
     def action_next_optimise(self) -> None:
         known = list(self.state.optimisations)

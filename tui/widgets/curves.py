@@ -37,7 +37,10 @@ class Curves(Cells):
         if view.cursor is not None:
             values = self.plot.values_at(view.cursor)
             total = f" {self.plot.lines[0].label} {number(values[0])}" if values else ""
-            grid.write(x, 0, f"▲ {view.axis} {view.cursor:g}{total} ", "accent")
+            x = grid.write(x, 0, f"▲ {view.axis} {view.cursor:g}{total} ", "accent")
+            sign = self.plot.sign_at(view.cursor, grid.width - LEFT)
+            if sign:
+                grid.write(x, 0, f"{sign} ", "mark")
 
     @property
     def app_glyphs(self) -> Any:

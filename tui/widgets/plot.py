@@ -40,6 +40,7 @@ class Sign:
 
     track: Track
     step: int
+    text: str = ""
     role: str = "mark"
 
 
@@ -115,6 +116,17 @@ class Plot:
             value = line.track.last(line.name)[row] / line.divide if row >= 0 else math.nan
             found.append(float(value))
         return found
+
+    def sign_at(self, x: float, width: int) -> str:
+        """The text of the mark within one of ``width`` cells of ``x``, if any."""
+        start, end = self.x_range()
+        cell = (end - start) / max(1, width)
+        near = [
+            (abs(at - x), sign.text)
+            for sign in self.signs
+            if abs((at := _position(sign.track, sign.step, self.view.axis)) - x) <= cell
+        ]
+        return min(near)[1] if near else ""
 
     def snap(self, x: float) -> float:
         """The nearest logged position at or before ``x``, of the longest line."""

@@ -31,9 +31,13 @@ class Row:
     hidden: bool
 
 
-def slope(steps: Floats, values: Floats) -> float:
-    """Relative change a step over the last 50 steps, by least squares on the logarithm."""
-    first = int(np.searchsorted(steps, steps[-1] - SLOPE_STEPS)) if len(steps) else 0
+def slope(steps: Floats, values: Floats, since: float = 0.0) -> float:
+    """Relative change a step over the last 50 steps, by least squares on the logarithm.
+
+    Steps before ``since`` do not count: a new scale makes every loss jump.
+    """
+    start = max(since, steps[-1] - SLOPE_STEPS) if len(steps) else 0.0
+    first = int(np.searchsorted(steps, start))
     x, y = steps[first:], values[first:]
     usable = y > 0
     if usable.sum() < 3:
@@ -45,7 +49,11 @@ def slope(steps: Floats, values: Floats) -> float:
 
 
 def rows(
-    track: Track, weights: dict[str, float | None], hidden: set[str], at: dict[str, float] | None
+    track: Track,
+    weights: dict[str, float | None],
+    hidden: set[str],
+    at: dict[str, float] | None,
+    since: float = 0.0,
 ) -> list[Row]:
     """The total and each term, with the values ``at`` the cursor, else the newest."""
     newest = {name: _newest(track.last(name)) for name in track.names}
@@ -59,7 +67,7 @@ def rows(
             index % SERIES,
             values.get(name, math.nan),
             weights.get(name),
-            slope(track.x("step"), track.last(name)),
+            slope(track.x("step"), track.last(name), since),
             abs(values.get(name, math.nan)) / whole if name != TOTAL and whole else math.nan,
             name in hidden,
         )
