@@ -127,6 +127,35 @@ def test_a_barycentre_of_two_lies_on_the_geodesic_between_them(three: list[Gram]
         assert distance(ends[1][layer], between[layer]) == pytest.approx(0.7 * whole, rel=0.02)
 
 
+def test_a_barycentre_of_three_is_where_its_optimal_maps_average_to_the_identity() -> None:
+    """Agueh & Carlier 2011, eq. 3.9: Σ = Σ_i b_i (Σ^½ Σ_i Σ^½)^½, here without full rank."""
+    generator = torch.Generator().manual_seed(0)
+    parts = []
+    for weight, rank in ((0.5, 12), (0.3, 5), (0.2, 7)):
+        x = torch.randn(12, rank, generator=generator, dtype=torch.float64)
+        parts.append((weight, Moments(x @ x.T / rank, torch.zeros(12, dtype=torch.float64), rank)))
+    found = bures.barycentre(parts).covariance
+    half = _root(found)
+    average = sum(b * _root(half @ part.covariance @ half) for b, part in parts)
+    # The roots of the directions that a picture lacks are those of what it is lifted by.
+    assert float((average - found).norm() / found.norm()) < 1e-3
+
+
+def test_a_barycentre_of_thin_pictures_lies_between_them() -> None:
+    """In a small picture the deep layers have fewer positions than channels."""
+    styles = [tiny.style(tiny.picture(12, 12, seed=seed)) for seed in (1, 2, 3)]
+    for count in (2, 3):
+        found = measured(blend(*((x, 1.0) for x in styles[:count]), blend="barycentre"), (12, 12))
+        ends = [measured(style, (12, 12)) for style in styles[:count]]
+        for layer in tiny.STYLE:
+            assert ends[0]["relu3_1"].count < len(ends[0]["relu3_1"].mean)
+            trace = float(found[layer].covariance.trace())
+            most = max(float(end[layer].covariance.trace()) for end in ends)
+            assert 0 <= trace <= most * 1.001
+            lowest = torch.linalg.eigvalsh(found[layer].covariance.double())[0]
+            assert float(lowest) > -1e-4 * most
+
+
 def _root(matrix: Tensor) -> Tensor:
     values, vectors = torch.linalg.eigh(matrix)
     return (vectors * values.clamp_min(0).sqrt()) @ vectors.T

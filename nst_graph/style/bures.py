@@ -20,7 +20,9 @@ from nst_graph.style.statistics import Moments
 SMALLEST_EIGENVALUE = 1e-10
 """Relative to the largest: below, an eigenvalue is rounding and has no gradient."""
 
-BARYCENTRE_STEPS = 50
+BARYCENTRE_STEPS, BARYCENTRE_CHANGE = 100, 1e-7
+LOWEST_SHARE = 1e-5
+"""Eigenvalues below this share of the mean one make the barycentre's iteration diverge."""
 
 
 def root(matrix: Tensor) -> Tensor:
@@ -87,22 +89,52 @@ class _TraceOfRoot(torch.autograd.Function):
 def barycentre(parts: Sequence[tuple[float, Moments]]) -> Moments:
     """The Gaussian with the least weighted sum of W² to all ``parts`` (weights sum to 1).
 
-    Fixed point of Álvarez-Esteban et al. (1511.05355): Σ ← Σ^-½ (Σ b_i (Σ^½ Σ_i Σ^½)^½)² Σ^-½,
-    in float64 where there is one.
+    Two have a closed form, McCann's interpolation: Σ = T Σ_1 T with T = b_1 I + b_2 times the
+    optimal map from the first to the second. More are the fixed point of Álvarez-Esteban et al.
+    (1511.05355): Σ ← Σ^-½ (Σ b_i (Σ^½ Σ_i Σ^½)^½)² Σ^-½. In float64; covariances without full rank
+    (fewer positions than channels) are lifted to it and the result is lowered again.
     """
     mean = torch.stack([weight * part.mean for weight, part in parts]).sum(0)
-    covariances = [(weight, part.covariance.to(_wide(part.mean))) for weight, part in parts]
-    found = torch.stack([weight * covariance for weight, covariance in covariances]).sum(0)
-    size = torch.linalg.matrix_norm(found).clamp_min(1e-30)
+    weights = [weight for weight, _ in parts]
+    covariances = [(part.covariance + part.covariance.mT).double() / 2 for _, part in parts]
+    lift = _lift(covariances)
+    lifted = [covariance + lift for covariance in covariances]
+    if len(lifted) == 2:
+        half, back = _roots(lifted[0])
+        onto = back @ root(half @ lifted[1] @ half) @ back
+        way = weights[0] * torch.eye(len(mean), dtype=onto.dtype, device=onto.device)
+        way = way + weights[1] * onto
+        found = way @ lifted[0] @ way
+    else:
+        found = _fixed_point(weights, lifted)
+    second = (found - lift).to(mean.dtype) + torch.outer(mean, mean)
+    return Moments((second + second.mT) / 2, mean, max(part.count for _, part in parts))
+
+
+def _lift(covariances: Sequence[Tensor]) -> Tensor:
+    """The multiple of I that gives every covariance a condition the iteration can bear."""
+    size = max(float(covariance.trace()) / len(covariance) for covariance in covariances)
+    lowest = min(float(torch.linalg.eigvalsh(covariance)[0]) for covariance in covariances)
+    amount = max(0.0, LOWEST_SHARE * size - lowest, 1e-30)
+    return amount * torch.eye(len(covariances[0])).to(covariances[0])
+
+
+def _roots(matrix: Tensor) -> tuple[Tensor, Tensor]:
+    """``matrix``^½ and its inverse; positive definite."""
+    values, vectors = torch.linalg.eigh(matrix)
+    values = values.clamp_min(1e-12 * values[-1])
+    return (vectors * values.sqrt()) @ vectors.mT, (vectors * values.rsqrt()) @ vectors.mT
+
+
+def _fixed_point(weights: Sequence[float], covariances: Sequence[Tensor]) -> Tensor:
+    found = torch.stack([b * part for b, part in zip(weights, covariances, strict=True)]).sum(0)
+    size = torch.linalg.matrix_norm(found)
     for _ in range(BARYCENTRE_STEPS):
-        values, vectors = torch.linalg.eigh(found)
-        values = values.clamp_min(1e-12 * values[-1].clamp_min(1e-30))
-        half = (vectors * values.sqrt()) @ vectors.mT
-        back = (vectors * values.rsqrt()) @ vectors.mT
-        inner = torch.stack([b * root(half @ part @ half) for b, part in covariances]).sum(0)
-        before, found = found, back @ inner @ inner @ back
+        half, back = _roots(found)
+        inner = [b * root(half @ part @ half) for b, part in zip(weights, covariances, strict=True)]
+        middle = torch.stack(inner).sum(0)
+        before, found = found, back @ middle @ middle @ back
         found = (found + found.mT) / 2
-        if torch.linalg.matrix_norm(found - before) < 1e-10 * size:
+        if torch.linalg.matrix_norm(found - before) < BARYCENTRE_CHANGE * size:
             break
-    second = found.to(mean.dtype) + torch.outer(mean, mean)
-    return Moments(second, mean, max(part.count for _, part in parts))
+    return found
