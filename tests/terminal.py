@@ -38,8 +38,9 @@ class Terminal:
             clean = {k: v for k, v in os.environ.items() if k not in ("TMUX", "NO_COLOR")}
             clean |= {"TERM": "xterm-256color", "LANG": "C.UTF-8", "PYTHONPATH": str(ROOT)}
             os.chdir(ROOT)
+            fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
             os.execve(argv[0], list(argv), clean | dict(env or {}))
-        self.resize(columns, rows)
+        self.columns, self.rows = columns, rows
         self._lock = threading.Lock()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()

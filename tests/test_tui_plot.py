@@ -114,6 +114,14 @@ def test_ticks_are_few_and_inside(start: float, span: float, parts: int) -> None
     assert all(start - slack <= tick <= start + span + slack for tick in found)
 
 
+@given(st.floats(1e-15, 1e15), st.floats(1.8, 1e12), st.integers(2, 12))
+def test_logarithmic_axes_have_a_few_ticks_inside(low: float, ratio: float, parts: int) -> None:
+    bottom, top = decimate.log_limits(low, low * ratio)
+    found = decimate.log_ticks(bottom, top, parts)
+    assert 1 <= len(found) <= max(7, parts)
+    assert all(bottom * (1 - 1e-6) <= tick <= top * (1 + 1e-6) for tick in found)
+
+
 @pytest.mark.parametrize("values", [[], [math.nan], [0.0, 0.0], [-1.0, -2.0], [1e-300, 1e300]])
 @pytest.mark.parametrize("log", [True, False])
 def test_odd_curves_can_be_drawn(values: list[float], log: bool) -> None:

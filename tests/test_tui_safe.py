@@ -146,11 +146,11 @@ def test_a_hostile_run_writes_nothing_but_our_own_codes(colour: str) -> None:
         terminal.wait_for("1 runs")
         for keys, sign in (("\r", "Monitor"), ("L", "search"), ("\x1b", "terms"), ("gvcY", "")):
             terminal.type(keys)
-            terminal.settle(0.7)
+            terminal.settle(0.5)
             if sign:
                 assert sign in terminal.screen()
         terminal.type("4")
-        terminal.settle(0.7)
+        terminal.settle(0.5)
         assert terminal.running
         terminal.type("q")
         terminal.settle(1.0)

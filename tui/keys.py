@@ -66,12 +66,17 @@ RUNS = _rows(
     ("d", "duplicate", "duplicate", "run this graph again with other values"),
     ("r", "go_on", "go on", "go on with a paused, stopped, failed or crashed run"),
     ("p", "pause", "pause", "pause or resume"),
-    ("x", "stop", "stop", "stop and keep the picture (asks first); a waiting run leaves the queue"),
+    ("x", "stop", "stop", "stop and keep the picture (asks first); unqueue a waiting run"),
     ("space", "mark", "mark", "mark for comparing, at most six"),
     ("c", "compare", "compare", "compare the marked runs"),
     ("K", "queue_by(-1)", "", "let a waiting run start earlier"),
     ("J", "queue_by(1)", "", "let a waiting run start later"),
-    ("slash", "filter", "filter", "words, and conditions such as state:failed loss<1e5 name:wave"),
+    (
+        "slash",
+        "filter",
+        "filter",
+        "words and conditions: wave state:failed loss<1e5 age<2d",
+    ),
     ("n", "next_match", "", "next run that fits the filter"),
     ("N", "previous_match", "", "previous run that fits the filter"),
     ("s", "sort", "sort", "sort by the next column"),
@@ -230,7 +235,7 @@ EDIT = (
 KEYS: tuple[Key, ...] = (*APP, *RUNS, *MONITOR, *COMPARE, *EDIT)
 
 _SHOWN = {
-    "enter": "⏎",
+    "enter": "Enter",
     "escape": "Esc",
     "space": "Space",
     "delete": "Del",

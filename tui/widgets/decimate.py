@@ -117,7 +117,15 @@ def ticks(start: float, end: float, parts: int) -> list[float]:
 
 
 def log_ticks(low: float, high: float, parts: int) -> list[float]:
-    """Powers of ten between ``low`` and ``high``, thinned to at most about ``parts``."""
+    """Powers of ten between ``low`` and ``high``, thinned to at most about ``parts``.
+
+    Where there is at most one of them, their double and fivefold as well.
+    """
     first, last = math.ceil(math.log10(low) - 1e-9), math.floor(math.log10(high) + 1e-9)
-    every = max(1, -(-(last - first + 1) // max(1, parts)))
-    return [10.0**power for power in range(first, last + 1, every)]
+    if last - first < 1:
+        every = (
+            factor * 10.0**power for power in range(first - 1, last + 1) for factor in (1, 2, 5)
+        )
+        return [tick for tick in every if low * (1 - 1e-9) <= tick <= high * (1 + 1e-9)]
+    step = -(-(last - first + 1) // max(1, parts))
+    return [10.0**power for power in range(first, last + 1, step)]
