@@ -121,32 +121,29 @@ class Lbfgs:
 
     def _direction(self, gradient: Tensor) -> Tensor:
         """-H g over the free pixels, 0 elsewhere; H from the pairs restricted to these."""
-        free = self._free(gradient)
-        q = (gradient if free is None else gradient * free).flatten()
-        mask = None if free is None else free.flatten()
-        if not self._s:
-            size = q.square().mean().sqrt()
-            return (q * (-FIRST_STEP / max(float(size), 1e-38))).view_as(gradient)
+        held = self._free(gradient)
+        free = None if held is None else held.flatten()
+        q = gradient.flatten().clone() if free is None else gradient.flatten() * free
         pairs: list[tuple[Tensor, Tensor, Tensor, Tensor]] = []
         scale = None
         for s, y in zip(reversed(self._s), reversed(self._y), strict=True):
-            y_free = y if mask is None else y * mask
+            y_free = y if free is None else y * free
             inner = s @ y_free
-            if mask is not None and not inner > 0:
+            if free is not None and not inner > 0:
                 continue
             if scale is None:
                 scale = inner / (y_free @ y_free)
             alpha = (s @ q) / inner
-            q = q - alpha * y_free
-            pairs.append((s, y_free, inner, alpha))
+            q.addcmul_(y_free, alpha, value=-1)
+            pairs.append((s, y, inner, alpha))
         if scale is None:
-            size = q.square().mean().sqrt()
-            return (q * (-FIRST_STEP / max(float(size), 1e-38))).view_as(gradient)
-        q = q * scale
-        for s, y_free, inner, alpha in reversed(pairs):
-            beta = (y_free @ q) / inner
-            q = q + (alpha - beta) * (s if mask is None else s * mask)
-        return -q.view_as(gradient)
+            size = float(q.square().mean().sqrt())
+            return (q * (-FIRST_STEP / max(size, 1e-38))).view_as(gradient)
+        q *= scale
+        for s, y, inner, alpha in reversed(pairs):
+            beta = (y @ (q if free is None else q * free)) / inner
+            q.addcmul_(s, alpha - beta)
+        return -(q if free is None else q * free).view_as(gradient)
 
     def _free(self, gradient: Tensor) -> Tensor | None:
         if self.box is None:
