@@ -35,7 +35,8 @@ class Terminal:
         self.last_write = self.started = time.monotonic()
         self._pid, self._descriptor = pty.fork()
         if self._pid == 0:
-            clean = {k: v for k, v in os.environ.items() if k not in ("TMUX", "NO_COLOR")}
+            unwanted = ("TMUX", "NO_COLOR", "COLUMNS", "LINES", "SSH_CONNECTION")
+            clean = {k: v for k, v in os.environ.items() if k not in unwanted}
             clean |= {"TERM": "xterm-256color", "LANG": "C.UTF-8", "PYTHONPATH": str(ROOT)}
             os.chdir(ROOT)
             fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
