@@ -12,10 +12,11 @@ from textual.message import Message
 
 from ..keys import bindings
 from ..widgets.cells import Cells, Grid
-from .cards import Faults, Look, paint
+from .cards import Faults, Look
 from .minimap import paint_minimap
 from .model import Nodes, Types
 from .picture import Picture
+from .sprites import Sprites
 from .steer import in_view, neighbour
 
 MINIMAP_FROM = 110
@@ -85,6 +86,7 @@ class GraphCanvas(Cells, can_focus=True):
         self._grab: tuple[str, int, int] | None = None
         self._wire: tuple[str, str, int | str] | None = None
         self._faults = Faults()
+        self._sprites = Sprites()
         self._asked: dict[str, str] = {}
         self._picked: Callable[[str], object] = str
         self._typed = ""
@@ -95,6 +97,7 @@ class GraphCanvas(Cells, can_focus=True):
             self._faults = faults
         if nodes is not self.picture.nodes or faults is not None:
             self.picture.update(nodes, self._faults, self.level)
+            self._sprites.forget_all_but(nodes)
         moved = view.selected != self.view.selected
         self.view = view
         if moved or not self._visible_at_all(view.selected):
@@ -210,7 +213,8 @@ class GraphCanvas(Cells, can_focus=True):
                 progress=progress,
                 letters=tuple(letters.get(node, ())),
             )
-            paint(grid, picture.cards[node], look, box, x, y, picture.level)
+            card = picture.cards[node]
+            self._sprites.stamp(grid, node, card, look, box, x, y, picture.level)
         if grid.width >= MINIMAP_FROM:
             paint_minimap(grid, picture, self.origin, view.selected)
 

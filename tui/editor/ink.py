@@ -22,10 +22,11 @@ _LIGHT, _HEAVY = (np.array([ord(c) for c in table], np.uint32) for table in (LIG
 _DASHED = {ord("─"): ord("┄"), ord("│"): ord("┆")}
 
 Bits = NDArray[np.uint8]
+Looks = NDArray[np.uint32]
 
 
 class Ink:
-    """Bits and colours of all edges of a drawing; paints the part of it that is looked at."""
+    """The edges of a drawing; paints the part of them that is looked at."""
 
     def __init__(
         self, drawing: Drawing, kinds: Mapping[Edge, str], faded: Collection[Edge] = ()
@@ -33,83 +34,64 @@ class Ink:
         """``kinds``: the socket type of each edge; ``faded`` edges are dashed and dim."""
         self._drawing = drawing
         self._kinds = kinds
-        shape = (drawing.height, drawing.width)
-        self._bits: Bits = np.zeros(shape, np.uint8)
-        self._faded: NDArray[np.bool_] = np.zeros(shape, bool)
-        self._looks: NDArray[np.uint32] = np.zeros(shape, np.uint32)
-        for edge, route in drawing.routes.items():
-            stroke(self._bits, route)
-            look = ROLE["dim" if edge in faded else glyph_of(kinds[edge])[1]]
-            for rows, columns in _pieces(route):
-                self._looks[rows, columns] = look
-                if edge in faded:
-                    self._faded[rows, columns] = True
+        self._faded = frozenset(faded)
 
     def paint(self, grid: Grid, x: int, y: int, hot: Collection[Edge] = ()) -> None:
         """Draw the part whose top left corner is cell (x, y); ``hot`` edges are heavy lines."""
-        height, width = self._bits.shape
-        left, top = max(0, x), max(0, y)
-        right, bottom = min(width, x + grid.width), min(height, y + grid.height)
-        if left >= right or top >= bottom:
-            return
-        here = (slice(top, bottom), slice(left, right))
-        bits = self._bits[here]
-        codes = _LIGHT[bits]
-        faded = self._faded[here]
-        if faded.any():
-            for plain, dashed in _DASHED.items():
-                codes[faded & (codes == plain)] = dashed
-        looks = self._looks[here].copy()
-        if hot:
-            heavy = np.zeros(self._bits.shape, np.uint8)
-            for edge in hot:
-                route = self._drawing.routes.get(edge)
-                if route is not None:
-                    stroke(heavy, route)
-                    for rows, columns in _pieces(route):
-                        looks_of_edge = ROLE[glyph_of(self._kinds[edge])[1]]
-                        self._recolour(looks, rows, columns, here, looks_of_edge)
-            codes = np.where(heavy[here] > 0, _HEAVY[heavy[here]], codes)
-        drawn = bits > 0
-        window = (slice(top - y, bottom - y), slice(left - x, right - x))
-        grid.codes[window][drawn] = codes[drawn]
-        grid.looks[window][drawn] = looks[drawn]
-
-    @staticmethod
-    def _recolour(
-        looks: NDArray[np.uint32],
-        rows: slice,
-        columns: slice,
-        here: tuple[slice, slice],
-        look: int,
-    ) -> None:
-        top, left = here[0].start, here[1].start
-        up, down = max(rows.start - top, 0), max(rows.stop - top, 0)
-        begin, end = max(columns.start - left, 0), max(columns.stop - left, 0)
-        looks[up:down, begin:end] = look
+        light, heavy, dashed = (_blank(grid) for _ in range(3))
+        first = [edge for edge in self._drawing.routes if edge not in hot]
+        for edge in (*first, *hot):  # hot edges last: crossings take their colour
+            route = self._drawing.routes.get(edge)
+            if route is None or not _in_sight(route, x, y, grid):
+                continue
+            route = tuple((px - x, py - y) for px, py in route)
+            bits = heavy if edge in hot else dashed if edge in self._faded else light
+            role = "dim" if edge in self._faded else glyph_of(self._kinds[edge])[1]
+            stroke(bits, route, grid.looks, ROLE[role])
+        lines = _LIGHT[light | dashed]
+        for plain, broken in _DASHED.items():
+            lines[(dashed > 0) & (light == 0) & (lines == plain)] = broken
+        lines = np.where(heavy > 0, _HEAVY[heavy], lines)
+        drawn = lines != ord(" ")
+        grid.codes[drawn] = lines[drawn]
 
 
-def stroke(bits: Bits, route: Route) -> None:
-    """Add a route to ``bits``; its ends reach into the sockets beside them."""
+def _blank(grid: Grid) -> Bits:
+    return np.zeros((grid.height, grid.width), np.uint8)
+
+
+def _in_sight(route: Route, x: int, y: int, grid: Grid) -> bool:
+    return (
+        min(px for px, _ in route) < x + grid.width
+        and max(px for px, _ in route) >= x
+        and min(py for _, py in route) < y + grid.height
+        and max(py for _, py in route) >= y
+    )
+
+
+def stroke(bits: Bits, route: Route, looks: Looks | None = None, look: int = 0) -> None:
+    """Add a route to ``bits``, clipped to it; its ends reach into the sockets beside them.
+
+    ``looks``, if given, gets ``look`` in every cell of the route.
+    """
+    height, width = bits.shape
     for (ax, ay), (bx, by) in pairwise(route):
         if ay == by:
             left, right = min(ax, bx), max(ax, bx)
-            bits[ay, left:right] |= EAST
-            bits[ay, left + 1 : right + 1] |= WEST
+            if 0 <= ay < height and right >= 0:
+                bits[ay, max(0, left) : max(0, right)] |= EAST
+                bits[ay, max(0, left + 1) : right + 1] |= WEST
+                if looks is not None:
+                    looks[ay, max(0, left) : right + 1] = look
         else:
             top, bottom = min(ay, by), max(ay, by)
-            bits[top:bottom, ax] |= SOUTH
-            bits[top + 1 : bottom + 1, ax] |= NORTH
-    (ax, ay), (bx, by) = route[0], route[-1]
-    bits[ay, ax] |= WEST
-    bits[by, bx] |= EAST
-
-
-def _pieces(route: Route) -> list[tuple[slice, slice]]:
-    if len(route) == 1:
-        (x, y) = route[0]
-        return [(slice(y, y + 1), slice(x, x + 1))]
-    return [
-        (slice(min(ay, by), max(ay, by) + 1), slice(min(ax, bx), max(ax, bx) + 1))
-        for (ax, ay), (bx, by) in pairwise(route)
-    ]
+            if 0 <= ax < width and bottom >= 0:
+                bits[max(0, top) : max(0, bottom), ax] |= SOUTH
+                bits[max(0, top + 1) : bottom + 1, ax] |= NORTH
+                if looks is not None:
+                    looks[max(0, top) : bottom + 1, ax] = look
+    for (x, y), side in ((route[0], WEST), (route[-1], EAST)):
+        if 0 <= x < width and 0 <= y < height:
+            bits[y, x] |= side
+            if looks is not None:
+                looks[y, x] = look
