@@ -165,8 +165,9 @@ def find_graph(name: str) -> Path:
     except (OSError, ValueError):  # too long for a name, or with a NUL
         is_folder = False
     shipped = shipped_graphs()
-    if name in shipped:
-        return shipped[name]
+    meant = [shipped[name]] if name in shipped else _by_last_name(name, shipped)
+    if len(meant) == 1:
+        return meant[0]
     if is_folder:
         raise UserError(f"{shorten(name, 300)} is a folder - name the graph file in it")
     if path.suffix or len(path.parts) > 1:
@@ -175,6 +176,11 @@ def find_graph(name: str) -> Path:
         hint = did_you_mean(name, [*shipped, *beside], 3)
     hint = hint or f"give the path of a graph, or a shipped one: {', '.join(shipped) or 'none'}"
     raise UserError(f"no graph {shorten(name, 300)!r} - {hint}")
+
+
+def _by_last_name(name: str, shipped: Mapping[str, Path]) -> list[Path]:
+    """The examples in folders that are called ``name`` there."""
+    return [path for full, path in shipped.items() if full.rpartition("/")[2] == name]
 
 
 def shipped_graphs() -> dict[str, Path]:

@@ -545,6 +545,7 @@ def test_a_path_wins_over_a_shipped_name(tmp_path: Path, monkeypatch: pytest.Mon
     assert sorted(shipped_graphs()) == ["presets/oil", "quickstart"]
     assert find_graph("quickstart") == graphs / "quickstart.json"
     assert find_graph("presets/oil") == graphs / "presets" / "oil.json"
+    assert find_graph("oil") == graphs / "presets" / "oil.json"
     Path("quickstart").mkdir()
     assert find_graph("quickstart") == graphs / "quickstart.json"
     Path("quickstart").rmdir()
