@@ -6,12 +6,14 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib import import_module
+from typing import NoReturn
 
 from nst_graph import __version__
 from nst_graph.errors import NodeError, UserError
 from nst_graph.machine import yield_processors
-from nst_graph.text import clean
+from nst_graph.text import clean, shorten
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
@@ -19,17 +21,13 @@ PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Exit codes: 0 done, 1 a node or the machine failed, 2 the user's mistake, 130 stopped."""
+    _make_streams_safe()
     parser = build_parser()
     arguments = parser.parse_args(argv)
     try:
-        if arguments.call is None:
-            return _no_command(parser)
-        yield_processors()
-        if getattr(arguments, "offline", False):
-            os.environ["NST_OFFLINE"] = "1"
-        module, function = arguments.call.split(":")
-        command = getattr(import_module(f"nst_graph.commands.{module}"), function)
-        return int(command(arguments))
+        code = _call(arguments, parser)
+        sys.stdout.flush()
+        return code
     except NodeError as error:
         print(clean(f"error: {error}"), file=sys.stderr)
         return 1
@@ -39,8 +37,40 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:  # the reader of our output has gone: nothing more to say
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard_output()
         return 0
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        _discard_output()
+        print(clean(f"error: {where}{error.strerror or error}"), file=sys.stderr)
+        return 1
+
+
+def _call(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
+    if arguments.call is None:
+        return _no_command(parser)
+    yield_processors()
+    if getattr(arguments, "offline", False):
+        os.environ["NST_OFFLINE"] = "1"
+    module, function = arguments.call.split(":")
+    command = getattr(import_module(f"nst_graph.commands.{module}"), function)
+    return int(command(arguments))
+
+
+def _make_streams_safe() -> None:
+    """Closed streams swallow what is printed, and others take any character, escaped if need be."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
+        elif hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _discard_output() -> None:
+    """What is still buffered goes nowhere, so that Python does not fail on it at its exit."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _no_command(parser: argparse.ArgumentParser) -> int:
@@ -50,8 +80,22 @@ def _no_command(parser: argparse.ArgumentParser) -> int:
     return 0
 
 
+class _Parser(argparse.ArgumentParser):
+    """Its messages repeat what was typed, which may be a file's name with anything in it."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(clean(message))
+
+
+def _count(text: str) -> int:
+    """A whole number from 0 on, as an option's value."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{shorten(text)!r} is not a whole number from 0 on")
+    return int(text)
+
+
 def build_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="nst",
         description="Neural style transfer as a graph of nodes.",
         epilog="Try: nst run quickstart",
@@ -99,7 +143,7 @@ def _run_commands(commands: _Commands) -> None:  # type: ignore[type-arg]
     _add_graph_options(run)
     run.add_argument("--output-dir", metavar="DIR", help="where pictures go (default: ./output)")
     run.add_argument("--device", choices=DEVICES, default="auto")
-    run.add_argument("--threads", type=int, default=0, metavar="N", help="0: all cores")
+    run.add_argument("--threads", type=_count, default=0, metavar="N", help="0: all cores")
     run.add_argument("--precision", choices=PRECISIONS, help="of every Optimize node")
     run.add_argument("--memory", metavar="auto|MB", help="of every Optimize node")
     run.add_argument("--seed", type=int, metavar="N", help="of every node that has one")
@@ -124,7 +168,7 @@ def _run_commands(commands: _Commands) -> None:  # type: ignore[type-arg]
         commands, "branch", "run:branch", "paint on from a step of a run, with new weights"
     )
     branch.add_argument("run", metavar="RUN")
-    branch.add_argument("--step", type=int, required=True, metavar="N")
+    branch.add_argument("--step", type=_count, required=True, metavar="N")
     branch.add_argument("--set", action="append", default=[], metavar="NODE.weight=VALUE")
     branch.add_argument("--detach", action="store_true")
     branch.add_argument("--json", action="store_true")
@@ -134,7 +178,7 @@ def _run_commands(commands: _Commands) -> None:  # type: ignore[type-arg]
 def _sweep_commands(commands: _Commands) -> None:  # type: ignore[type-arg]
     sweep = _add(commands, "sweep", "sweep:sweep", "run a graph with many values; a contact sheet")
     sweep.add_argument("--zip", action="store_true", help="values side by side, not the product")
-    sweep.add_argument("--sample", type=int, default=0, metavar="N", help="N at random")
+    sweep.add_argument("--sample", type=_count, default=0, metavar="N", help="N at random")
     sweep.add_argument("--seed", type=int, default=0, metavar="N", help="of --sample")
     batch = _add(commands, "batch", "sweep:batch", "run a graph for every picture in a folder")
     batch.add_argument("--contents", required=True, metavar="DIR")
@@ -144,8 +188,8 @@ def _sweep_commands(commands: _Commands) -> None:  # type: ignore[type-arg]
         _add_graph_options(parser)
         parser.add_argument("--output-dir", metavar="DIR")
         parser.add_argument("--device", choices=DEVICES, default="auto")
-        parser.add_argument("--threads", type=int, default=0, metavar="N", help="for each job")
-        parser.add_argument("--jobs", type=int, default=1, metavar="N", help="processes at a time")
+        parser.add_argument("--threads", type=_count, default=0, metavar="N", help="for each job")
+        parser.add_argument("--jobs", type=_count, default=1, metavar="N", help="at a time")
         parser.add_argument("--sheet", metavar="FILE", help="name of the sheet and the CSV")
         parser.add_argument("--force", action="store_true", help="compute everything again")
 
@@ -182,10 +226,10 @@ def _graph_commands(commands: _Commands) -> None:  # type: ignore[type-arg]
 def _observe_commands(commands: _Commands) -> None:  # type: ignore[type-arg]
     listing = _add(commands, "runs", "observe:list_runs", "list runs, newest first")
     listing.add_argument("--json", action="store_true")
-    listing.add_argument("--limit", type=int, default=30, metavar="N")
+    listing.add_argument("--limit", type=_count, default=30, metavar="N")
     listing.add_argument(
         "--prune",
-        type=int,
+        type=_count,
         nargs="?",
         const=20,
         metavar="KEEP",

@@ -41,7 +41,8 @@ class Problem:
     def __str__(self) -> str:
         where = ""
         if self.node is not None:
-            where = f"{self.title} (#{self.node})" if self.title else f"#{self.node}"
+            title = " ".join((self.title or "").split())
+            where = f"{title} (#{self.node})" if title else f"#{self.node}"
             if self.input:
                 where += f", input {self.input}"
             where += ": "

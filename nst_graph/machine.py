@@ -22,6 +22,8 @@ from nst_graph.folders import home
 from nst_graph.plan import Environment
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
+MOST_THREADS = 256
+"""More on a machine with fewer cores is a slip of the keyboard, and thousands crash torch."""
 
 
 def environment(device: str = "auto", threads: int = 0) -> Environment:
@@ -34,6 +36,8 @@ def environment(device: str = "auto", threads: int = 0) -> Environment:
         raise UserError(f"no device {device!r}; choose one of {', '.join(DEVICES)}")
     if threads < 0:
         raise UserError(f"{threads} threads are not possible; 0 means all")
+    if threads > max(MOST_THREADS, cores()):
+        raise UserError(f"{threads} threads are too many; this process may use {cores()} cores")
     known = _remembered().get(device)
     if known is None:
         known = _probe(device)

@@ -70,7 +70,8 @@ def find_node(nodes: Mapping[str, Any], name: str, types: Mapping[str, NodeType]
         if found:
             return found[0]
     known = [*titles, *(title for title in titles.values() if title)]
-    hint = did_you_mean(name, known, 3) or f"the graph has {_listed(titles)}"
+    told = [f"{titles[node]} (#{node})" if titles[node] else f"#{node}" for node in titles]
+    hint = did_you_mean(name, known, 3) or f"the graph has {_listed(told)}"
     raise UserError(f"the graph has no node {shorten(name)!r} - {hint}")
 
 

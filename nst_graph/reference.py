@@ -36,7 +36,7 @@ def node_table(types: Mapping[str, NodeType]) -> str:
     lines = ["| node | gives | what it does |", "|---|---|---|"]
     for node in sorted(types.values(), key=lambda n: (n.category, n.id)):
         gives = ", ".join(dict.fromkeys(output.type for output in node.outputs)) or "files"
-        lines.append(f"| `{node.id}` | {gives} | {_cell(_first_sentence(node.description))} |")
+        lines.append(f"| `{node.id}` | {gives} | {_cell(first_sentence(node.description))} |")
     return "\n".join(lines)
 
 
@@ -51,7 +51,7 @@ def generated(root: Path) -> dict[Path, str]:
 
     exported = {name: node for name, node in comfyui.items() if name in NODE_CLASS_MAPPINGS}
     pages = {root / "web" / "docs" / f"{name}.md": node_page(n) for name, n in exported.items()}
-    listed = {name: _first_sentence(node.description) for name, node in exported.items()}
+    listed = {name: first_sentence(node.description) for name, node in exported.items()}
     readme = root / "README.md"
     reference = "\n".join(
         [
@@ -110,7 +110,7 @@ def _number(value: float) -> str:
     return str(value) if isinstance(value, int) else f"{value:g}"
 
 
-def _first_sentence(text: str) -> str:
+def first_sentence(text: str) -> str:
     """Up to the first full stop before a capital, and without the source in parentheses."""
     first = re.split(r"(?<=\.)\s+(?=[A-Z])|\n\n", text.strip())[0]
     return re.sub(r"\s*\([^()]*\d{4}[^()]*\)", "", first).rstrip(".") + "."

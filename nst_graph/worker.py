@@ -52,13 +52,17 @@ def execute_run(run: RunFolder, observers: Sequence[events.Emit] = ()) -> Result
     started = time.monotonic()
     append = files.Appender(run.log)
     guard = threading.Lock()
+    watching = list(observers)
 
     def emit(event: events.Event) -> None:
         line = events.to_json(event)
         with guard:
             append(line)
-            for observer in observers:
-                observer(event)
+            for observer in list(watching):
+                try:
+                    observer(event)
+                except OSError:  # its terminal or pipe has gone; the run goes on without it
+                    watching.remove(observer)
 
     result = Result("failed")
     try:

@@ -412,7 +412,7 @@ def test_an_override_finds_its_input_and_is_read_by_its_type(
         ("STYLE A.steps=1", "means 2 nodes (#1.0.0.3, #2) - use the id of one"),
         ("Paint.steps=1", "means 4 nodes"),
         ("contnt.steps=1", "no node 'contnt' - did you mean 'content'?"),
-        ("zzzz.steps=1", "the graph has 1, 1.0.0.3, 2, 7, 12:3"),
+        ("zzzz.steps=1", "the graph has content (#1), style a (#1.0.0.3)"),
         ("1.stps=1", "Paint (#1) has no input 'stps' - did you mean 'steps'"),
         ("1.zzzz=1", "it has steps, weight, prompt"),
         ("gone.steps=1", "#7 is of an unknown class 'Gone'"),

@@ -12,6 +12,7 @@ from nst_graph.document import Document, find_graph, read, to_workflow, write
 from nst_graph.errors import GraphError, UserError
 from nst_graph.graph import error_report
 from nst_graph.prepare import input_roots, make_folders, prepare
+from nst_graph.reference import first_sentence
 from nst_graph.registry import NodeType, node_types, object_info
 from nst_graph.text import clean
 
@@ -36,7 +37,7 @@ def check(arguments: argparse.Namespace) -> int:
     for warning in item.checked.warnings:
         print(clean(f"warning: {warning}"), file=sys.stderr)
     count = item.checked.graph.number_of_nodes()
-    print(f"{item.name}: {count} nodes, ready to run")
+    print(clean(f"{item.name}: {count} nodes, ready to run", one_line=True))
     return 0
 
 
@@ -53,12 +54,8 @@ def nodes(arguments: argparse.Namespace) -> int:
         else:
             width = max(map(len, types))
             for name, node in types.items():
-                print(clean(f"{name:<{width}}  {_first_sentence(node.description)}"))
+                print(clean(f"{name:<{width}}  {first_sentence(node.description)}"))
     return 0
-
-
-def _first_sentence(text: str) -> str:
-    return text.strip().split(". ")[0].split("\n")[0].rstrip(".")
 
 
 def _one(types: dict[str, NodeType], name: str) -> NodeType:
