@@ -119,7 +119,9 @@ class MonitorScreen(PlotKeys, Attached):
         progress.state, progress.shown_state = state, self.shown_state
         progress.node = found.node if found else None
         progress.repaint()
-        io = f"io {self.nst.governor.rate / 1000:.0f} KB/s" if not self._quiet else ""
+        io = (
+            f"io {self.nst.governor.rate / 1000:.0f} KB/s" if self.alive else ""
+        )  # else the figures stand still
         pid = f"pid {state.pid} · " if state.pid and self.alive else ""
         self.top_bar.say(self.run.name, self.shown_state, pid + io)
         if found is not None:
@@ -132,11 +134,6 @@ class MonitorScreen(PlotKeys, Attached):
         for log in self.query(Log):
             log.lines = state.lines
             log.repaint()
-
-    @property
-    def _quiet(self) -> bool:
-        """Nothing more will come from this run: the figures in the bar stand still."""
-        return not self.alive
 
     def _draw_curves(self, found: Optimisation) -> None:
         plot, table = self.curves.plot, self.query_one(terms_table.Terms)
