@@ -119,9 +119,8 @@ class MonitorScreen(PlotKeys, Attached):
         progress.state, progress.shown_state = state, self.shown_state
         progress.node = found.node if found else None
         progress.repaint()
-        io = (
-            f"io {self.nst.governor.rate / 1000:.0f} KB/s" if self.alive else ""
-        )  # else the figures stand still
+        # nothing comes from a run without a worker, so its figures stand still
+        io = f"io {self.nst.governor.rate / 1000:.0f} KB/s" if self.alive else ""
         pid = f"pid {state.pid} · " if state.pid and self.alive else ""
         self.top_bar.say(self.run.name, self.shown_state, pid + io)
         if found is not None:
