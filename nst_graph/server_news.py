@@ -236,9 +236,9 @@ class News:
                 points = [
                     [float(v if v is not None else "nan") for v in p] for p in course["points"]
                 ]
-                names = self._names(node, len(points[-1]) - 2, ())
-                if names[0] == "term 1":
-                    names = [shorten(str(name)) for name in course["terms"]]
+                labels = [name for name, _ in term_labels(self._graph, node) or ()]
+                own = [shorten(str(name)) for name in course["terms"][len(labels) :]]
+                names = self._names(node, len(points[-1]) - 2, own)
                 last = int(points[-1][0])
                 told = [
                     events.Step(

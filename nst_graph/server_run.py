@@ -60,9 +60,9 @@ def execute_on_server(run: RunFolder, emit: events.Emit, signals: Signals) -> Re
     _announce(run, checked, emit)
     news = News(run.path, checked, emit)
     control = Control(run.path / "control.jsonl", emit, _refuse)
-    prompt = server.queue(graph, {"workflow": to_workflow(graph, types)})
+    follower = _Follower(server, news, control, folders.output, emit)
     with signals(control):
-        return _Follower(server, prompt, news, control, folders.output, emit).follow()
+        return follower.follow(graph, {"workflow": to_workflow(graph, types)})
 
 
 def server_graph(
@@ -125,14 +125,13 @@ class _Follower:
     def __init__(
         self,
         server: Server,
-        prompt: str,
         news: News,
         control: Control,
         output: Path,
         emit: events.Emit,
     ) -> None:
         self._server = server
-        self._prompt = prompt
+        self._prompt = ""
         self._news = news
         self._control = control
         self._output = output
@@ -143,8 +142,11 @@ class _Follower:
         self._connect_at = 0.0
         self._seen_at = time.monotonic()
 
-    def follow(self) -> Result:
+    def follow(self, graph: Mapping[str, Any], extra_pnginfo: Mapping[str, Any]) -> Result:
+        """Listen, queue ``graph`` and wait for its end."""
         try:
+            self._listen(0.0)
+            self._prompt = self._server.queue(graph, extra_pnginfo)
             return self._result(self._finished())
         finally:
             if self._socket is not None:
