@@ -319,7 +319,7 @@ def test_compact_ships_with_calibrated_style_taps():
         channels = encoder.channels(layer)
         assert whiten.shape == (channels, channels) and mean.shape == (channels,)
         assert whiten.dtype == mean.dtype == torch.float32
-    assert encoder.calibration("relu1_2") is None
+    assert encoder.calibration("conv1_2") is None
     from nst_graph.style import weights
 
     file = Path(weights.__file__).with_name("compact.safetensors")
