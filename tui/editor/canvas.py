@@ -13,7 +13,7 @@ from textual.message import Message
 from ..keys import bindings
 from ..widgets.cells import Cells, Grid
 from .cards import Faults, Look
-from .minimap import paint_minimap
+from .minimap import Minimap
 from .model import Nodes, Types
 from .picture import Picture
 from .sprites import Sprites
@@ -87,6 +87,7 @@ class GraphCanvas(Cells, can_focus=True):
         self._wire: tuple[str, str, int | str] | None = None
         self._faults = Faults()
         self._sprites = Sprites()
+        self._minimap = Minimap()
         self._asked: dict[str, str] = {}
         self._picked: Callable[[str], object] = str
         self._typed = ""
@@ -216,7 +217,7 @@ class GraphCanvas(Cells, can_focus=True):
             card = picture.cards[node]
             self._sprites.stamp(grid, node, card, look, box, x, y, picture.level)
         if grid.width >= MINIMAP_FROM:
-            paint_minimap(grid, picture, self.origin, view.selected)
+            self._minimap.paint(grid, picture, self.origin, view.selected)
 
     # Mouse
 

@@ -35,16 +35,19 @@ class Ink:
         self._drawing = drawing
         self._kinds = kinds
         self._faded = frozenset(faded)
+        self._extents = {edge: _extent(route) for edge, route in drawing.routes.items()}
 
     def paint(self, grid: Grid, x: int, y: int, hot: Collection[Edge] = ()) -> None:
         """Draw the part whose top left corner is cell (x, y); ``hot`` edges are heavy lines."""
         light, heavy, dashed = (_blank(grid) for _ in range(3))
         first = [edge for edge in self._drawing.routes if edge not in hot]
         for edge in (*first, *hot):  # hot edges last: crossings take their colour
-            route = self._drawing.routes.get(edge)
-            if route is None or not _in_sight(route, x, y, grid):
+            left, top, right, bottom = self._extents.get(edge, (0, 0, -1, -1))
+            if not (left < x + grid.width and right >= x):
                 continue
-            route = tuple((px - x, py - y) for px, py in route)
+            if not (top < y + grid.height and bottom >= y):
+                continue
+            route = tuple((px - x, py - y) for px, py in self._drawing.routes[edge])
             bits = heavy if edge in hot else dashed if edge in self._faded else light
             role = "dim" if edge in self._faded else glyph_of(self._kinds[edge])[1]
             stroke(bits, route, grid.looks, ROLE[role])
@@ -60,13 +63,10 @@ def _blank(grid: Grid) -> Bits:
     return np.zeros((grid.height, grid.width), np.uint8)
 
 
-def _in_sight(route: Route, x: int, y: int, grid: Grid) -> bool:
-    return (
-        min(px for px, _ in route) < x + grid.width
-        and max(px for px, _ in route) >= x
-        and min(py for _, py in route) < y + grid.height
-        and max(py for _, py in route) >= y
-    )
+def _extent(route: Route) -> tuple[int, int, int, int]:
+    """Left, top, right and bottom of a route."""
+    xs, ys = [x for x, _ in route], [y for _, y in route]
+    return min(xs), min(ys), max(xs), max(ys)
 
 
 def stroke(bits: Bits, route: Route, looks: Looks | None = None, look: int = 0) -> None:
