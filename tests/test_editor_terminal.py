@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import statistics
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -70,5 +71,7 @@ def test_the_editor_survives_resizing_and_asks_before_leaving_unsaved_work(
     terminal.type("q")
     terminal.wait_for("not saved")
     terminal.type("d")
-    terminal.settle(0.5, 5)
-    assert not terminal.running
+    deadline = time.monotonic() + 10
+    while terminal.running and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not terminal.running, terminal.screen()
