@@ -28,7 +28,11 @@ def make_folder(folder: Path) -> None:
         missing.append(folder)
         folder = folder.parent
     for path in reversed(missing):
-        path.mkdir(exist_ok=True)
+        try:
+            path.mkdir(exist_ok=True)
+        except FileExistsError as error:
+            reason = os.strerror(errno.ENOTDIR)
+            raise NotADirectoryError(errno.ENOTDIR, reason, str(path)) from error
         sync_folder(path.parent)
 
 
@@ -163,20 +167,27 @@ def remove(path: Path) -> None:
 
 
 class Appender:
-    """Appends whole lines to a log with one ``write`` each; starts a new line after a torn one."""
+    """Appends whole lines to a log with one ``write`` each; starts a new line after a torn one.
+
+    A line that does not fit on the disk raises OSError; later ones are tried again.
+    """
 
     def __init__(self, path: Path) -> None:
         make_folder(path.parent)
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+        self._torn = False
         size = os.fstat(self._descriptor).st_size
         if size:
             with path.open("rb") as file:
                 file.seek(size - 1)
-                if file.read(1) != b"\n":
-                    os.write(self._descriptor, b"\n")
+                self._torn = file.read(1) != b"\n"
 
     def __call__(self, line: str) -> None:
-        os.write(self._descriptor, line.encode() + b"\n")
+        data = (b"\n" if self._torn else b"") + line.encode() + b"\n"
+        written = os.write(self._descriptor, data)
+        self._torn = written < len(data)
+        if written < len(data):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def close(self) -> None:
         os.close(self._descriptor)

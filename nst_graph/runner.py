@@ -90,6 +90,7 @@ class _Run:
         self.partial: dict[str, int] = {}
         self.result = Result("done")
         self._numeric = threading.Lock()
+        self._unkept = False
         entries = {} if context.force else self._entries()
         run, read = split(plan, targets, lambda task: task.node in entries)
         damaged = {node for node in read if not context.store.intact(entries[node])}
@@ -262,9 +263,11 @@ class _Run:
         except TypeError:
             return  # a pack's own kind of value: kept for this run only
         except OSError as error:
-            self.context.emit(
-                events.Note(f"results are not kept for next time: {error.strerror or error}")
-            )
+            if not self._unkept:  # what is wrong with the first is wrong with all
+                self._unkept = True
+                where, reason = self.context.store.folder, error.strerror or error
+                told = f"results are not kept for next time: cannot write {where}: {reason}"
+                self.context.emit(events.Note(told))
 
     def _value(self, node: str, slot: int) -> Any:
         if node not in self.values:

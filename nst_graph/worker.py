@@ -53,22 +53,34 @@ def execute_run(run: RunFolder, observers: Sequence[events.Emit] = ()) -> Result
     append = files.Appender(run.log)
     guard = threading.Lock()
     watching = list(observers)
+    unwritten = False
+
+    def tell(event: events.Event) -> None:
+        for observer in list(watching):
+            try:
+                observer(event)
+            except OSError:  # its terminal or pipe has gone; the run goes on without it
+                watching.remove(observer)
 
     def emit(event: events.Event) -> None:
+        nonlocal unwritten
         line = events.to_json(event)
         with guard:
-            append(line)
-            for observer in list(watching):
-                try:
-                    observer(event)
-                except OSError:  # its terminal or pipe has gone; the run goes on without it
-                    watching.remove(observer)
+            try:
+                append(line)
+            except OSError as error:  # a full disk costs the log, not the picture
+                if not unwritten:
+                    unwritten = True
+                    reason = error.strerror or error
+                    tell(events.Note(f"the run's log cannot be written: {reason}"))
+            tell(event)
 
     result = Result("failed")
     try:
         result = _run_somewhere(run, emit)
     except UserError as error:
-        append(events.to_json(events.Note(str(error))))  # the caller tells those who watch
+        with suppress(OSError):
+            append(events.to_json(events.Note(str(error))))  # the caller tells those who watch
         raise
     finally:
         emit(events.RunFinished(result.status, time.monotonic() - started, result.outputs))

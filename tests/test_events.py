@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -114,6 +115,21 @@ def test_a_writer_starts_a_new_line_after_a_torn_one(tmp_path: Path) -> None:
         event.node for event in LogReader(path).read() if isinstance(event, events.NodeStarted)
     ]
     assert nodes == ["1", "2"]
+
+
+def test_a_line_that_did_not_fit_on_the_disk_is_told_and_costs_no_other_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    append = Appender(tmp_path / "events.jsonl")
+    write = os.write
+    with monkeypatch.context() as full:
+        full.setattr(os, "write", lambda to, data: write(to, data[:7]))
+        with pytest.raises(OSError, match="No space left"):
+            append(to_json(events.NodeStarted("1")))
+    append(to_json(events.NodeStarted("2")))
+    append.close()
+    found = [to_json(e) for e in LogReader(tmp_path / "events.jsonl").read()]
+    assert len(found) == 1 and '"node":"2"' in found[0]
 
 
 def test_a_reader_starts_again_when_the_log_was_truncated(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -18,6 +19,7 @@ import pytest
 from nst_graph import runs
 from nst_graph.cli import main
 from nst_graph.events import Event, LogReader
+from nst_graph.files import Appender
 
 from_pack: Any = sys.modules["pack"]
 node, save = from_pack.node, from_pack.save
@@ -270,7 +272,7 @@ def test_an_unwritable_output_folder_is_one_clear_error(
     (tmp_path / "taken").write_text("a file, not a folder")
     code = main(["run", str(climb(tmp_path)), "--output-dir", str(tmp_path / "taken")])
     assert code == 1
-    assert "cannot write" in capsys.readouterr().err
+    assert "cannot write" in (told := capsys.readouterr().err) and "Not a directory" in told
 
 
 def test_a_store_that_cannot_be_written_costs_only_the_cache(
@@ -279,7 +281,8 @@ def test_a_store_that_cannot_be_written_costs_only_the_cache(
     (Path(os.environ["NST_HOME"]) / "store").write_text("in the way")
     assert main(["run", str(climb(tmp_path))]) == 0
     streams = capsys.readouterr()
-    assert "not kept for next time" in streams.err
+    assert streams.err.count("not kept for next time") == 1
+    assert f"cannot write {os.environ['NST_HOME']}/store: Not a directory" in streams.err
     assert Path(streams.out.strip()).exists()
 
 
@@ -293,7 +296,36 @@ def test_a_home_that_cannot_be_written_costs_only_the_record(
     monkeypatch.setenv("NST_HOME", str(tmp_path / "home"))
     assert main(["run", str(climb(tmp_path))]) == 0
     streams = capsys.readouterr()
-    assert "not recorded" in streams.err
+    assert "Not a directory; this run is not recorded" in streams.err
+    assert Path(streams.out.strip()).exists()
+
+
+def test_a_run_that_nobody_could_find_again_is_not_detached(
+    calls: Callable[[], list[str]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / "home").write_text("in the way")
+    monkeypatch.setenv("NST_HOME", str(tmp_path / "home"))
+    assert main(["run", str(climb(tmp_path)), "--detach"]) == 1
+    streams = capsys.readouterr()
+    assert streams.out == "" and "Not a directory" in streams.err
+
+
+def test_a_log_that_cannot_be_written_costs_only_the_log(
+    calls: Callable[[], list[str]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def full(self: Appender, line: str) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Appender, "__call__", full)
+    assert main(["run", str(climb(tmp_path))]) == 0
+    streams = capsys.readouterr()
+    assert streams.err.count("log cannot be written: No space left") == 1
     assert Path(streams.out.strip()).exists()
 
 

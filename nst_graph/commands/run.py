@@ -12,6 +12,7 @@ from pathlib import Path
 
 from nst_graph import control, events, queue, runs
 from nst_graph.errors import UserError
+from nst_graph.folders import home
 from nst_graph.live import recorded_changes, settable
 from nst_graph.plan import Change
 from nst_graph.prepare import Prepared, prepare
@@ -44,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
     worst = 0
     for item in prepared:
         _warn(item)
-        folder = _new_run(item)
+        folder = _new_run(item, detach=arguments.detach)
         if arguments.detach:
             queue.enqueue(folder)
             print(folder.id)
@@ -131,12 +132,15 @@ def _overrides(
     return overrides
 
 
-def _new_run(item: Prepared) -> runs.RunFolder:
+def _new_run(item: Prepared, *, detach: bool) -> runs.RunFolder:
     try:
         return runs.create(item.text, item.name, item.options)
     except OSError as error:
+        if detach:  # nobody could find it again
+            raise
+        told = f"cannot write {shorten(str(home()), 200)}: {error.strerror or error}"
         print(
-            clean(f"note: {error}; this run is not recorded (set NST_HOME to a writable folder)"),
+            clean(f"note: {told}; this run is not recorded (set NST_HOME to a writable folder)"),
             file=sys.stderr,
         )
         os.environ["NST_HOME"] = tempfile.mkdtemp(prefix="nst-graph-")
