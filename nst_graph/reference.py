@@ -40,18 +40,22 @@ def node_table(types: Mapping[str, NodeType]) -> str:
     return "\n".join(lines)
 
 
+def exported(types: Mapping[str, NodeType]) -> dict[str, NodeType]:
+    """The nodes that ComfyUI gets: ours, without the twins of its own."""
+    from nst_graph.nodes import NODE_CLASS_MAPPINGS
+
+    return {name: node for name, node in types.items() if name in NODE_CLASS_MAPPINGS}
+
+
 def generated(root: Path) -> dict[Path, str]:
     """Every generated file of the checkout at ``root`` and what it should hold."""
     with host.use(host.PlainHost(Folders((), root, root, root))):
         types = node_types()
-    comfyui = {
-        name: node for name, node in types.items() if node.module.startswith("nst_graph.nodes.")
+    own = {name: node for name, node in types.items() if node.module.startswith("nst_graph.nodes.")}
+    pages = {
+        root / "web" / "docs" / f"{name}.md": node_page(n) for name, n in exported(types).items()
     }
-    from nst_graph.nodes import NODE_CLASS_MAPPINGS
-
-    exported = {name: node for name, node in comfyui.items() if name in NODE_CLASS_MAPPINGS}
-    pages = {root / "web" / "docs" / f"{name}.md": node_page(n) for name, n in exported.items()}
-    listed = {name: first_sentence(node.description) for name, node in exported.items()}
+    listed = {name: first_sentence(node.description) for name, node in exported(types).items()}
     readme = root / "README.md"
     reference = "\n".join(
         [
@@ -59,14 +63,14 @@ def generated(root: Path) -> dict[Path, str]:
             "",
             "Generated from the declarations of the nodes; `nst nodes NODE` prints the same.",
             "",
-            *(node_page(node).replace("# ", "## ", 1) for node in comfyui.values()),
+            *(node_page(node).replace("# ", "## ", 1) for node in own.values()),
         ]
     )
     return {
         **pages,
         root / "node_list.json": json.dumps(listed, indent=2) + "\n",
         root / "docs" / "nodes.md": reference,
-        readme: _between(readme.read_text(encoding="utf-8"), node_table(comfyui)),
+        readme: _between(readme.read_text(encoding="utf-8"), node_table(own)),
     }
 
 

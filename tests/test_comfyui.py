@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import inspect
 import json
 import subprocess
@@ -42,6 +43,8 @@ class FakeServer:
         self.folder = folder
         self.device = "cpu"
         self.interrupted = False
+        self.checks = 0
+        self._cancel_at = -1
         self.progress: list[tuple[int, int, Any]] = []
         self.memory: list[str] = []
         self.messages: list[tuple[str, dict[str, Any], str]] = []
@@ -51,7 +54,7 @@ class FakeServer:
         management = _module(
             "comfy.model_management",
             get_torch_device=lambda: SimpleNamespace(type=self.device),
-            processing_interrupted=lambda: self.interrupted,
+            processing_interrupted=self._asked,
             throw_exception_if_processing_interrupted=self._throw,
             unload_all_models=lambda: self.memory.append("unload"),
             soft_empty_cache=lambda: self.memory.append("empty"),
@@ -80,6 +83,15 @@ class FakeServer:
             ),
             "server": _module("server", PromptServer=SimpleNamespace(instance=instance)),
         }
+
+    def interrupt_after(self, checks: int) -> None:
+        """As if Cancel were pressed after the pack has looked so many times."""
+        self.checks, self._cancel_at = 0, checks + 1
+
+    def _asked(self) -> bool:
+        self.checks += 1
+        self.interrupted = self.interrupted or self.checks == self._cancel_at
+        return self.interrupted
 
     def _throw(self) -> None:
         if self.interrupted:
@@ -573,3 +585,96 @@ def test_a_shipped_graph_gives_a_server_every_input_it_requires(name: str) -> No
             if isinstance(value, list):
                 assert graph[value[0]]["class_type"] not in ("SaveImage", "PreviewImage")
         assert node.isdecimal()
+
+
+# -- nst comfyui install -------------------------------------------------------------------
+
+
+def test_install_hands_the_installed_package_to_a_comfyui(tmp_path: Path) -> None:
+    from nst_graph import cli
+
+    (tmp_path / "custom_nodes").mkdir()
+    assert cli.main(["comfyui", "install", str(tmp_path)]) == 0
+    pack = tmp_path / "custom_nodes" / "nst_graph_pack"
+    pages = {path.stem for path in (pack / "web" / "docs").glob("*.md")}
+    assert pages == set(NODE_CLASS_MAPPINGS)
+    assert (pack / "example_workflows" / "quickstart.json").is_file()
+    assert (tmp_path / "input" / "nst_harbour.jpg").is_file()
+    spec = importlib.util.spec_from_file_location("nst_graph_pack", pack / "__init__.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert module.NODE_CLASS_MAPPINGS.keys() == NODE_CLASS_MAPPINGS.keys()
+    assert issubclass(module.NODE_CLASS_MAPPINGS["Optimize"], NODE_CLASS_MAPPINGS["Optimize"])
+    (tmp_path / "input" / "nst_harbour.jpg").write_bytes(b"the user's own")
+    assert cli.main(["comfyui", "install", str(tmp_path)]) == 0
+    assert (tmp_path / "input" / "nst_harbour.jpg").read_bytes() == b"the user's own"
+
+
+def test_install_refuses_what_is_no_comfyui_and_one_that_has_a_clone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from nst_graph import cli
+
+    assert cli.main(["comfyui", "install", str(tmp_path)]) == 2
+    (tmp_path / "custom_nodes").mkdir()
+    (tmp_path / "custom_nodes" / "nst-graph").symlink_to(ROOT)
+    assert cli.main(["comfyui", "install", str(tmp_path)]) == 2
+    told = capsys.readouterr().err
+    assert "custom_nodes" in told
+    assert "twice" in told
+
+
+# -- tensors as servers hand them over -----------------------------------------------------
+
+
+def _call(name: str, **inputs: Any) -> Any:
+    cls: Any = adapted(NODE_CLASS_MAPPINGS)[name]
+    return getattr(cls(), cls.FUNCTION)(**inputs)
+
+
+def test_optimize_takes_half_precision_batches_and_inference_tensors(server: FakeServer) -> None:
+    """And leaves them as they are: a server shares its cached tensors between nodes."""
+    with torch.inference_mode():
+        image = torch.rand(2, 24, 32, 3, generator=torch.Generator().manual_seed(1)).half()
+        before = image.clone()
+        features = _call("VGGFeatures", image=image, encoder="compact", layers="relu1_1,relu2_1")[0]
+        gram = _call("GramMatrix", features=features)[0]
+        style = _call("StyleLoss", gram=gram, weight=1.0)[0]
+        returned = _call("Optimize", image=image, loss_1=style, steps=2, size=0, precision="fp32")
+    painted, history = returned["result"]
+    assert painted.shape == (2, 24, 32, 3)
+    assert painted.dtype == torch.float32
+    assert painted.device.type == "cpu"
+    assert 0.0 <= float(painted.min()) <= float(painted.max()) <= 1.0
+    assert torch.equal(image, before)
+    assert history.points
+    assert returned["ui"]["images"][0]["type"] == "temp"
+
+
+def test_optimize_is_cancelled_within_a_step_and_goes_on_to_the_same_picture(
+    server: FakeServer,
+) -> None:
+    image = torch.rand(1, 24, 32, 3, generator=torch.Generator().manual_seed(1))
+    features = _call(
+        "VGGFeatures", image=image.flip(1), encoder="compact", layers="relu1_1,relu2_1"
+    )[0]
+    gram = _call("GramMatrix", features=features)[0]
+    style = _call("StyleLoss", gram=gram, weight=1.0)[0]
+
+    def paint() -> torch.Tensor:
+        with torch.inference_mode():
+            painted: torch.Tensor = _call(
+                "Optimize", image=image, loss_1=style, steps=8, size=0, precision="fp32"
+            )["result"][0]
+        return painted
+
+    whole = paint()
+    server.progress.clear()
+    server.interrupt_after(3)
+    with pytest.raises(Interrupted):
+        paint()
+    assert server.checks == 4
+    server.progress.clear()
+    assert torch.equal(paint(), whole)
+    assert server.progress[0][0] == 5
