@@ -111,6 +111,26 @@ def test_lbfgs_does_not_care_about_the_scale_of_the_function():
     assert torch.allclose(paths[2], paths[1], atol=1e-8)
 
 
+@pytest.mark.parametrize("size", [(1, 3, 49, 66), (1, 3, 31, 53)])
+def test_lbfgs_goes_on_exactly_where_a_pair_begins_off_the_allocators_grid(size):
+    """Sizes whose rows in a stack are not aligned, where sums over them round differently."""
+    torch.manual_seed(3)
+    goal, kernel = torch.rand(size) * 1.4 - 0.2, torch.randn(3, 3, 5, 5)
+    evaluate = evaluated(
+        lambda x: ((x - goal) ** 4).mean() + torch.conv2d(x, kernel).square().mean()
+    )
+    whole = Lbfgs(torch.full(size, 0.5))
+    for _ in range(8):
+        whole.step(evaluate)
+    kept = {name: tensor.clone() for name, tensor in whole.tensors().items()}
+    rest = Lbfgs(torch.zeros(size))
+    rest.restore(kept, whole.facts())
+    for _ in range(8):
+        whole.step(evaluate)
+        rest.step(evaluate)
+        assert torch.equal(whole.x, rest.x)
+
+
 def test_lbfgs_at_a_minimum_is_finished_at_once():
     outcome = Lbfgs(torch.zeros(3), box=None).step(evaluated(lambda x: x.square().sum()))
     assert outcome.finished and outcome.evaluations == 1

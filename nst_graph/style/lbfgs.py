@@ -235,8 +235,10 @@ class Lbfgs:
 
     def restore(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
         self.x = tensors["x"]
-        self._s = list(tensors["s"].unbind()) if "s" in tensors else []
-        self._y = list(tensors["y"].unbind()) if "y" in tensors else []
+        # Rows of their own: inner products round otherwise where a row begins off the grid of 64
+        # bytes on which tensors are allocated, and the course would no longer be the same.
+        self._s = [row.clone() for row in tensors["s"]] if "s" in tensors else []
+        self._y = [row.clone() for row in tensors["y"]] if "y" in tensors else []
         if "gradient" in tensors:
             names = ("total", "raw", "weighted", "gradient")
             self._now = Evaluation(*(tensors[name] for name in names))
