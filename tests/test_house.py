@@ -109,6 +109,8 @@ def test_only_files_py_opens_files_for_writing() -> None:
                 opened = called == "open" or (
                     isinstance(node.func, ast.Name) and node.func.id == "open"
                 )
+                if "os.devnull" in ast.unparse(node):
+                    continue
                 if opened and any(isinstance(m, str) and set(m) & set("wax+") for m in mode[-1:]):
                     wrong.append(f"{name}:{node.lineno} opens a file for writing")
     assert not wrong, "\n".join(wrong)
