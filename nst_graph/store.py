@@ -24,7 +24,9 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
 from nst_graph import files
+from nst_graph.errors import UserError
 from nst_graph.host import State
+from nst_graph.text import shorten
 from nst_graph.values import RECIPES
 
 if TYPE_CHECKING:
@@ -57,7 +59,7 @@ class Store:
 
     def __init__(self, folder: Path, limit: int | None = None) -> None:
         self.folder = folder
-        self.limit = limit or int(os.environ.get("NST_STORE_LIMIT", DEFAULT_LIMIT))
+        self.limit = _limit() if limit is None else limit
         self._live: WeakValueDictionary[str, Tensor] = WeakValueDictionary()
         self._digests: dict[int, tuple[Any, str]] = {}
 
@@ -288,6 +290,14 @@ class Store:
         tensor = load(self._blob(digest))["t"]
         self._live[digest] = tensor
         return tensor
+
+
+def _limit() -> int:
+    """``NST_STORE_LIMIT`` in bytes. Raises UserError when it is no such number."""
+    given = os.environ.get("NST_STORE_LIMIT", "").strip() or str(DEFAULT_LIMIT)
+    if not given.isdecimal():
+        raise UserError(f"NST_STORE_LIMIT is {shorten(given)!r}, not a number of bytes")
+    return int(given)
 
 
 def _seal(path: Path, data: bytes) -> None:

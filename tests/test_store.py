@@ -13,6 +13,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from nst_graph.errors import UserError
 from nst_graph.host import State
 from nst_graph.store import Store
 from nst_graph.values import (
@@ -179,3 +180,20 @@ def test_verify_counts_files_and_names_the_damaged(tmp_path: Path) -> None:
     content[-1] ^= 1
     path.write_bytes(content)
     assert store.verify()[1] == [path]
+
+
+@pytest.mark.parametrize("given", ["abc", "-1", "1.5", "4 GB"])
+def test_a_limit_that_is_no_number_of_bytes_is_refused(
+    given: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NST_STORE_LIMIT", given)
+    with pytest.raises(UserError, match="NST_STORE_LIMIT"):
+        Store(tmp_path)
+
+
+@pytest.mark.parametrize(("given", "limit"), [("0", 0), ("1000", 1000), ("", 4 << 30)])
+def test_the_limit_comes_from_the_environment(
+    given: str, limit: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NST_STORE_LIMIT", given)
+    assert Store(tmp_path).limit == limit
