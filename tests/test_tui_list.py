@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from nst_graph import events, files, runs
 from nst_graph.errors import UserError
-from nst_graph.tui import filters, recorded
+from nst_graph.tui import filters, recorded, theme
 from nst_graph.tui.listing import Entry, Listing, glimpse
+from nst_graph.tui.widgets.cells import Grid
 
 NOW = 1_764_000_000.0
 
@@ -221,3 +222,14 @@ def test_a_preview_outside_its_run_is_not_opened(tmp_path: Path, name: str) -> N
     (folder / "previews").mkdir(parents=True)
     (tmp_path / "secret.jpg").write_bytes(b"x")
     assert recorded.picture(folder, name) is None
+
+
+def test_the_row_under_the_cursor_is_lit_from_end_to_end_and_keeps_its_colours() -> None:
+    grid = Grid(30, 1)
+    grid.pieces(0, 0, [("one ", "text"), ("done", "ok"), (" failed", "bad"), (" a", "mark")])
+    plain = [theme.styles(theme.DEFAULT)[look] for look in grid.looks[0]]
+    grid.choose(0)
+    lit = [theme.styles(theme.DEFAULT)[look] for look in grid.looks[0]]
+    assert len({style.bgcolor for style in lit}) == 1
+    assert lit[0].bgcolor != plain[0].bgcolor
+    assert [style.color for style in lit] == [style.color for style in plain]

@@ -263,6 +263,10 @@ _SHOWN = {
     "right_square_bracket": "]",
     "apostrophe": "'",
     "asterisk": "*",
+    "percent_sign": "%",
+    "pageup": "PgUp",
+    "pagedown": "PgDn",
+    "f1": "F1",
     "less_than_sign": "<",
     "greater_than_sign": ">",
 }
@@ -284,8 +288,9 @@ def shown(keys: str) -> str:
     """``left_square_bracket,ctrl+e`` as people write it: ``[ ^e``."""
     names = []
     for name in keys.split(","):
-        text = _SHOWN.get(name, name)
-        names.append(text.replace("ctrl+", "^") if len(text) > 1 else text)
+        held = "^" if name.startswith("ctrl+") else ""
+        plain = name.removeprefix("ctrl+")
+        names.append(held + _SHOWN.get(plain, plain))
     return " ".join(names)
 
 

@@ -17,6 +17,9 @@ from textual.theme import Theme
 SERIES = 9
 """Curves that can be told apart: the total and eight terms."""
 
+CHOSEN = ("text", "dim", "accent", "ok", "warn", "bad", "mark")
+"""Roles that have a form for the row under the cursor: ``chosen ok``."""
+
 ROLES = (
     *(
         "text",
@@ -27,11 +30,11 @@ ROLES = (
         "warn",
         "bad",
         "cursor",
-        "chosen",
         "mark",
         "bar",
         "rail",
     ),
+    *(f"chosen {role}" for role in CHOSEN),
     *(f"series{i}" for i in range(SERIES)),
     *(f"faint{i}" for i in range(SERIES)),
 )
@@ -180,11 +183,12 @@ def styles(theme: str) -> tuple[Style, ...]:
         "warn": Style(color=palette.warn),
         "bad": Style(color=palette.bad, bold=True),
         "cursor": Style(color=palette.background, bgcolor=palette.accent, bold=True, reverse=False),
-        "chosen": Style(color=palette.text, bgcolor=palette.selected, bold=True),
         "mark": Style(color=palette.warn),
         "bar": Style(color=palette.accent),
         "rail": Style(color=palette.dim),
     }
+    under = Style(bgcolor=palette.selected, bold=True)
+    named |= {f"chosen {role}": named[role] + under for role in CHOSEN}
     for index, colour in enumerate(palette.series):
         named[f"series{index}"] = Style(color=colour, bold=index == 0)
         named[f"faint{index}"] = Style(color=_blend(colour, palette.background))

@@ -210,7 +210,7 @@ class CompareScreen(PlotKeys, Page):
         found = compared.optimisation
         if found is None or self.term not in found.track.names or not found.track.size:
             return recorded.MISSING
-        return f"{number(found.track.last(self.term)[-1])} (step {found.step.step})"
+        return f"{number(found.track.last(self.term)[-1])} at {found.step.step}"
 
     def _state(self, compared: Compared) -> str:
         state = compared.follower.state

@@ -93,6 +93,11 @@ class Grid:
         """Give the whole line ``y`` one role."""
         self.looks[y] = theme.ROLE[role]
 
+    def choose(self, y: int) -> None:
+        """Show that the cursor is on line ``y``; each cell keeps its colour."""
+        for role in theme.CHOSEN:
+            self.looks[y][self.looks[y] == theme.ROLE[role]] = theme.ROLE[f"chosen {role}"]
+
 
 def changed_spans(old: Grid, new: Grid) -> list[Region]:
     """Regions that cover every cell in which two grids of one size differ."""

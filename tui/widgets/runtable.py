@@ -14,7 +14,7 @@ from textual.message import Message
 from nst_graph.progress import duration, number
 
 from ..listing import Entry
-from ..theme import ROLE, STATES
+from ..theme import STATES
 from .cells import Cells, Grid
 
 
@@ -188,4 +188,4 @@ class RunTable(Cells):
             x += width + 1
         if chosen:
             grid.write(0, y, "▶", "accent")
-            grid.looks[y][grid.looks[y] == ROLE["text"]] = ROLE["chosen"]
+            grid.choose(y)
