@@ -210,6 +210,7 @@ class Optimize:
             clamp=clamp,
             seed=seed,
             memory=memory,
+            limit=service.memory_limit,
         )
         dtype = dtype_of(precision, service.device)
         with host.training_scope():

@@ -81,6 +81,10 @@ class ComfyHost:
         kind = str(comfy.model_management.get_torch_device().type)
         return kind if kind in ("cuda", "mps") else "cpu"
 
+    @property
+    def memory_limit(self) -> int | None:
+        return None
+
     def terms(self, count: int) -> tuple[str, ...] | None:
         return None
 

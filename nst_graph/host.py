@@ -85,6 +85,10 @@ class Host(Protocol):
     def device(self) -> str:
         """``cpu``, ``cuda`` or ``mps``: resolved, never ``auto``."""
 
+    @property
+    def memory_limit(self) -> int | None:
+        """Bytes beyond which a node shall refuse to begin; None: it may try."""
+
     def terms(self, count: int) -> tuple[str, ...] | None:
         """Names for the ``count`` loss terms of this node, from the graph; None if unknown."""
 
@@ -116,6 +120,8 @@ class Host(Protocol):
 
 class PlainHost:
     """A host for using the nodes from Python code: no display, no checkpoints, never stops."""
+
+    memory_limit: int | None = None
 
     def __init__(self, folders: Folders | None = None, device: str = "cpu") -> None:
         here = Path.cwd()

@@ -22,6 +22,7 @@ from nst_graph.folders import home
 from nst_graph.plan import Environment
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
+MEMORY_SHARE = 0.8
 MOST_THREADS = 256
 """More on a machine with fewer cores is a slip of the keyboard, and thousands crash torch."""
 
@@ -60,6 +61,20 @@ def cores() -> int:
         return len(os.sched_getaffinity(0))
     except AttributeError:
         return os.cpu_count() or 1
+
+
+def memory_limit(device: str) -> int | None:
+    """Bytes that a run may plan to take: 80 % of the memory there is; None if that is unknown."""
+    if device == "cuda":
+        import torch
+
+        return int(MEMORY_SHARE * torch.cuda.mem_get_info()[1])
+    import psutil
+
+    total = int(psutil.virtual_memory().total)
+    with suppress(OSError, ValueError):  # less in a container; "max" if it is not limited
+        total = min(total, int(Path("/sys/fs/cgroup/memory.max").read_text(encoding="ascii")))
+    return int(MEMORY_SHARE * total)
 
 
 def torch_version() -> str:

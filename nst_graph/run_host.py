@@ -45,10 +45,12 @@ class RunHost:
         labels: Sequence[tuple[str, str]] | None,
         changes: Sequence[Change] = (),
         resume: bool = True,
+        memory_limit: int | None = None,
     ) -> None:
         """``labels``: (name, node id) of each loss term that arrives at the node, in order."""
         self.folders = folders
         self.device = device
+        self.memory_limit = memory_limit
         self.partial_step: int | None = None
         self.changes: list[Change] = []
         self._replay = list(changes)

@@ -25,6 +25,7 @@ from nst_graph.control import Control
 from nst_graph.errors import Cancelled, NodeError, UserError
 from nst_graph.execute import Outcome, call_node
 from nst_graph.folders import Folders
+from nst_graph.machine import memory_limit
 from nst_graph.plan import Change, Plan, Task, fork_key, term_labels, term_origins
 from nst_graph.run_host import RunHost
 from nst_graph.scheduler import Schedule, split
@@ -230,6 +231,7 @@ class _Run:
             labels=term_labels(self.context.graph, task.node),
             changes=self._changes(task),
             resume=not context.force,
+            memory_limit=None if context.force else memory_limit(self.plan.environment.device),
         )
         started = time.monotonic()
         context.emit(events.NodeStarted(task.node))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -607,6 +608,19 @@ def test_huge_weights_end_in_one_clear_error():
     settings = Settings(init="noise", steps=3)
     with pytest.raises(NodeError, match="weight is far too large"):
         optimise(CONTENT_IMAGE, terms, settings, lambda choice: tiny.encoder())
+
+
+@pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
+def test_more_memory_than_there_is_is_refused_with_a_size_that_fits(optimizer):
+    limit = 2 * 10**9
+    with pytest.raises(NodeError, match=r"16384 x \d+ px need about .* GB") as refused:
+        paint(optimizer=optimizer, size=16384, limit=limit)
+    fits = int(re.search(r"a size up to (\d+) fits", str(refused.value))[1])
+    with pytest.raises(NodeError, match="need about 2"):
+        paint(optimizer=optimizer, size=fits * 11 // 10, limit=limit)
+    paint(optimizer=optimizer, size=32, steps=1, limit=limit)
+    with pytest.raises(NodeError, match="for 20000 frames need about"):
+        paint(image=CONTENT_IMAGE.expand(20000, -1, -1, -1), size=128, limit=limit)
 
 
 @pytest.mark.parametrize(

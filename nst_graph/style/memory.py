@@ -45,6 +45,31 @@ def picture_bytes(per_evaluation: float, pixels: int, history: int) -> int:
     return int(pixels * (per_evaluation + _PLANE * (_PLANES + 2 * history)))
 
 
+def refuse_excess(
+    per_evaluation: float, size: tuple[int, int], history: int, frames: int, limit: int
+) -> None:
+    """Refuse what cannot be painted within ``limit`` bytes, before anything is computed.
+
+    Args:
+        size: height and width of the result.
+        history: pairs that L-BFGS keeps; 0 for Adam.
+
+    Raises:
+        NodeError: the estimate, the limit and the size that would fit.
+    """
+    pixels = size[0] * size[1]
+    needed = picture_bytes(per_evaluation, pixels, history) + 2 * _PLANE * pixels * frames
+    if needed <= limit:
+        return
+    side = int(max(size) * (limit / needed) ** 0.5) // 8 * 8
+    batch = f" for {frames} frames" if frames > 1 else ""
+    raise NodeError(
+        f"{size[1]} x {size[0]} px{batch} need about {needed / 1e9:.3g} GB of memory, more than "
+        f"the {limit / 1e9:.3g} GB that a run may take here; a size up to {side} fits "
+        "(--force tries all the same)"
+    )
+
+
 def history_for(memory: str, per_evaluation: float, pixels: int) -> int:
     """How many pairs L-BFGS may keep within ``memory``: ``auto`` or megabytes.
 

@@ -7,6 +7,7 @@ checkpoint holds everything, so that going on from it gives the very same pictur
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,12 +22,12 @@ from nst_graph.style.adam import Adam
 from nst_graph.style.average import Average
 from nst_graph.style.initial import initial_picture
 from nst_graph.style.lbfgs import Lbfgs, Outcome
-from nst_graph.style.memory import HISTORY, history_for
+from nst_graph.style.memory import HISTORY, history_for, refuse_excess
 from nst_graph.style.objective import Load, Objective
 from nst_graph.style.resize import resize
 from nst_graph.style.settings import OPTIMIZERS, Settings
 from nst_graph.style.targets import frame_of
-from nst_graph.style.terms import smallest_side, term_names
+from nst_graph.style.terms import bytes_per_pixel, smallest_side, term_names
 from nst_graph.style.watch import Checkpoint, Moment, Unwatched, Watcher, Wishes
 from nst_graph.values import History, HistoryPoint, PixelTerm, Term
 
@@ -106,6 +107,12 @@ class _Painting:
                 f"{len(self.sizes)} of {scales} scales: smaller ones are too small "
                 "for the encoder, or there are fewer steps than scales"
             )
+        if settings.limit is not None:
+            each = bytes_per_pixel(self.terms, load)
+            pairs = 0
+            if settings.optimizer == "lbfgs":
+                pairs = history_for(settings.memory, each, math.prod(self.sizes[-1]))
+            refuse_excess(each, self.sizes[-1], pairs, len(image), settings.limit)
         self.steps = sum(self.counts) * len(image)
         self.weights = [term.weight for term in self.terms]
         self.place = _Place()

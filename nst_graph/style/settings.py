@@ -15,7 +15,8 @@ class Settings:
     """How to paint. ``learning_rate`` 0 is the optimiser's own (1 for L-BFGS, 0.02 for Adam);
     ``size`` 0 keeps the image's; ``average`` 0 returns the last iterate, else the decay of the
     running average that is returned instead; ``tv_weight`` weighs the built-in total variation;
-    ``memory`` is ``auto`` or a number of megabytes. ``scale_steps``, from coarse to fine, takes
+    ``memory`` is ``auto`` or a number of megabytes; what would need more than ``limit`` bytes is
+    refused before it begins. ``scale_steps``, from coarse to fine, takes
     the place of ``steps`` and ``scales``.
     """
 
@@ -33,6 +34,7 @@ class Settings:
     clamp: bool = True
     seed: int = 0
     memory: str = "auto"
+    limit: int | None = None
 
 
 def steps_of_scales(text: str) -> tuple[int, ...]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from nst_graph.errors import NodeError, UserError
 from nst_graph.style.encoder import Encoder
+from nst_graph.style.memory import encoder_bytes
 from nst_graph.values import ContentTerm, EncoderChoice, PixelTerm, StyleTerm, Term
 
 
@@ -15,7 +16,22 @@ def smallest_side(terms: Sequence[Term], load: Callable[[EncoderChoice], Encoder
     Raises:
         NodeError: an encoder cannot be loaded, or lacks a layer.
     """
-    side = 1
+    return max((e.min_side(list(layers)) for e, layers in _passes(terms, load)), default=1)
+
+
+def bytes_per_pixel(terms: Sequence[Term], load: Callable[[EncoderChoice], Encoder]) -> float:
+    """An estimate of what one evaluation of all ``terms`` takes; as :func:`smallest_side`."""
+    return sum(
+        encoder_bytes(e.architecture, e.padding, layers, e.dtype)
+        for e, layers in _passes(terms, load)
+    )
+
+
+def _passes(
+    terms: Sequence[Term], load: Callable[[EncoderChoice], Encoder]
+) -> list[tuple[Encoder, set[str]]]:
+    """Each encoder that the terms look through, with all layers that they look at."""
+    found: dict[EncoderChoice, tuple[Encoder, set[str]]] = {}
     try:
         for term in terms:
             if isinstance(term, PixelTerm):
@@ -26,14 +42,15 @@ def smallest_side(terms: Sequence[Term], load: Callable[[EncoderChoice], Encoder
                 choices = [source.features.encoder for source in term.target.sources]
                 layers = term.target.layers
             for choice in choices:
-                encoder = load(choice)
-                names = [encoder.canonical(layer)[0] for layer in layers]
-                side = max(side, encoder.min_side(names))
+                if choice not in found:
+                    found[choice] = (load(choice), set())
+                encoder, seen = found[choice]
+                seen.update(encoder.canonical(layer)[0] for layer in layers)
     except NodeError:
         raise
     except UserError as error:
         raise NodeError(str(error)) from error
-    return side
+    return [(encoder, layers) for encoder, layers in found.values() if layers]
 
 
 def term_names(terms: Sequence[Term]) -> list[str]:
