@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,8 +22,17 @@ def _load(name: str) -> ModuleType:
     return module
 
 
-for _name in ("pack", "fakes", "terminal", "editor_pack", "tiny"):
+for _name in ("pack", "fakes", "terminal", "editor_pack", "tiny", "disk"):
     _load(_name)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Tests against a ComfyUI server are for those who name one."""
+    if os.environ.get("NST_COMFYUI_URL"):
+        return
+    here = [item for item in items if item.get_closest_marker("comfyui") is None]
+    config.hook.pytest_deselected(items=[item for item in items if item not in here])
+    items[:] = here
 
 
 @pytest.fixture(autouse=True)
