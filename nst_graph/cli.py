@@ -10,7 +10,7 @@ from contextlib import suppress
 from importlib import import_module
 from typing import NoReturn
 
-from nst_graph import __version__
+from nst_graph import __version__, registry
 from nst_graph.errors import NodeError, UserError
 from nst_graph.machine import yield_processors
 from nst_graph.text import clean, shorten
@@ -54,7 +54,11 @@ def _call(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> int
         os.environ["NST_OFFLINE"] = "1"
     module, function = arguments.call.split(":")
     command = getattr(import_module(f"nst_graph.commands.{module}"), function)
-    return int(command(arguments))
+    try:
+        return int(command(arguments))
+    finally:
+        for fault in registry.pack_faults():
+            print(clean(f"warning: {fault}"), file=sys.stderr)
 
 
 def _make_streams_safe() -> None:

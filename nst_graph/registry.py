@@ -3,19 +3,22 @@
 Nodes are ComfyUI V1 classes: plain Python with ``INPUT_TYPES``, ``RETURN_TYPES``, ``FUNCTION``.
 One declaration serves ComfyUI, our checker, the editor's inspector and ``nst nodes``. The built-in
 pack is imported by name; packs of others announce themselves with the entry point group
-``nst_graph.nodes`` (the value names a module with ``NODE_CLASS_MAPPINGS``).
+``nst_graph.nodes`` (the value names a module with ``NODE_CLASS_MAPPINGS``). A pack that is broken
+is left out and told of by :func:`pack_faults`; it never keeps the rest from working.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from contextlib import redirect_stdout
+from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
-from nst_graph.errors import UserError
+from nst_graph.text import shorten
 
 ENTRY_POINT_GROUP = "nst_graph.nodes"
 BUILTIN_PACK = "nst_graph.nodes"
@@ -79,43 +82,83 @@ class NodeType:
 def describe(node_id: str) -> NodeType | None:
     """The declaration of ``node_id`` as it is now (combo lists may change); None if unknown."""
     cls = node_classes().get(node_id)
-    return None if cls is None else _describe(node_id, cls)
+    return None if cls is None else _described(node_id, cls)
 
 
 def node_types() -> dict[str, NodeType]:
     """Every known node by id, sorted."""
-    return {node_id: _describe(node_id, cls) for node_id, cls in sorted(node_classes().items())}
+    found = {node_id: _described(node_id, cls) for node_id, cls in sorted(node_classes().items())}
+    return {node_id: node for node_id, node in found.items() if node is not None}
 
 
-@cache
 def node_classes() -> Mapping[str, type]:
-    """Node classes by id: the built-in pack, then installed packs.
+    """Node classes by id: the built-in pack, then installed packs."""
+    return _packs().classes
 
-    Raises:
-        UserError: two packs define the same id.
-    """
-    builtin = import_module(BUILTIN_PACK)
-    classes: dict[str, type] = {**builtin.NODE_CLASS_MAPPINGS, **builtin.STANDALONE_CLASS_MAPPINGS}
-    for entry in sorted(entry_points(group=ENTRY_POINT_GROUP)):
-        if entry.value == BUILTIN_PACK:
-            continue
-        pack = entry.load()
-        for node_id, cls in pack.NODE_CLASS_MAPPINGS.items():
-            taken = classes.setdefault(node_id, cls)
-            if taken is not cls:
-                raise UserError(
-                    f"node {node_id!r} is defined by both {taken.__module__} and {cls.__module__}; "
-                    f"uninstall one of the packs"
-                )
-    return classes
+
+def pack_faults() -> tuple[str, ...]:
+    """What is wrong with packs of others, as far as they were looked at; a sentence each."""
+    return tuple(_packs().faults.values()) if _packs.cache_info().currsize else ()
+
+
+@dataclass(frozen=True)
+class _Packs:
+    classes: dict[str, type] = field(default_factory=dict)
+    names: dict[str, str] = field(default_factory=dict)
+    origin: dict[str, str] = field(default_factory=dict)
+    """The pack of each node that is not built in."""
+    faults: dict[str, str] = field(default_factory=dict)
+    """By pack, and node where only that is at fault."""
 
 
 @cache
-def _display_names() -> Mapping[str, str]:
-    names: dict[str, str] = dict(import_module(BUILTIN_PACK).NODE_DISPLAY_NAME_MAPPINGS)
-    for entry in entry_points(group=ENTRY_POINT_GROUP):
-        names |= getattr(entry.load(), "NODE_DISPLAY_NAME_MAPPINGS", {})
-    return names
+def _packs() -> _Packs:
+    builtin = import_module(BUILTIN_PACK)
+    packs = _Packs()
+    packs.classes.update({**builtin.NODE_CLASS_MAPPINGS, **builtin.STANDALONE_CLASS_MAPPINGS})
+    packs.names.update(builtin.NODE_DISPLAY_NAME_MAPPINGS)
+    for entry in sorted(entry_points(group=ENTRY_POINT_GROUP)):
+        if entry.value != BUILTIN_PACK:
+            _add_pack(packs, entry)
+    return packs
+
+
+def _add_pack(packs: _Packs, entry: EntryPoint) -> None:
+    try:
+        with redirect_stdout(sys.stderr):  # our standard output is for paths and JSON
+            pack = entry.load()
+        classes = dict(pack.NODE_CLASS_MAPPINGS)
+        names = dict(getattr(pack, "NODE_DISPLAY_NAME_MAPPINGS", {}))
+    except (Exception, SystemExit) as error:  # whatever others' code raises
+        packs.faults[entry.name] = f"node pack {entry.name!r} is left out: {_reason(error)}"
+        return
+    for node_id, cls in classes.items():
+        taken = packs.classes.setdefault(str(node_id), cls)
+        if taken is cls:
+            packs.origin[str(node_id)] = entry.name
+            continue
+        packs.faults[f"{entry.name} {node_id}"] = (
+            f"node {node_id!r} of pack {entry.name!r} is left out: {taken.__module__} has a node "
+            "of that name"
+        )
+    packs.names.update({str(k): str(v) for k, v in names.items() if k in packs.origin})
+
+
+def _described(node_id: str, cls: type) -> NodeType | None:
+    """The declaration of a node; None, and a fault, if that of a pack of others is broken."""
+    pack = _packs().origin.get(node_id)
+    if pack is None:
+        return _describe(node_id, cls)
+    try:
+        return _describe(node_id, cls)
+    except Exception as error:  # whatever others' code raises
+        told = f"node {node_id!r} of pack {pack!r} is left out: {_reason(error)}"
+        _packs().faults[f"{pack} {node_id}"] = told
+        return None
+
+
+def _reason(error: BaseException) -> str:
+    return shorten(f"{type(error).__name__}: {error}", 300)
 
 
 def _describe(node_id: str, cls: Any) -> NodeType:
@@ -137,7 +180,7 @@ def _describe(node_id: str, cls: Any) -> NodeType:
         function=cls.FUNCTION,
         category=getattr(cls, "CATEGORY", ""),
         description=getattr(cls, "DESCRIPTION", ""),
-        display_name=_display_names().get(node_id, node_id),
+        display_name=_packs().names.get(node_id, node_id),
         is_output=bool(getattr(cls, "OUTPUT_NODE", False)),
         module=cls.__module__,
     )
