@@ -15,8 +15,10 @@ from nst_graph.errors import UserError
 from nst_graph.registry import Input
 from nst_graph.tui.editor import edits, fields, model
 from nst_graph.tui.editor.history import DEPTH, History, State
+from nst_graph.tui.editor.inspector import fitting
 from nst_graph.tui.editor.palette import link_new
 
+TOO_LONG = "INT 1 … 100000  default 5"
 TYPES = editor_pack.types()
 
 
@@ -281,3 +283,12 @@ def test_steps_stay_inside_the_limits_or_are_refused(value: float, by: int) -> N
 @given(st.floats(allow_nan=False, allow_infinity=False, min_value=0, max_value=1e12))
 def test_a_number_that_is_shown_can_be_typed_again(value: float) -> None:
     assert fields.parse(WEIGHT, fields.plain(value)) == pytest.approx(value, rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("room", "shown"),
+    [(40, "INT 1 … 100000  default 5"), (14, "INT 1 … 100000"), (8, "INT"), (2, TOO_LONG)],
+)
+def test_limits_that_do_not_fit_beside_a_value_leave_the_type(room: int, shown: str) -> None:
+    assert fitting(TOO_LONG, room) == shown
+    assert fitting("one of 4  default lbfgs", 8) == "one of 4"

@@ -43,8 +43,8 @@ def list_runs(arguments: argparse.Namespace) -> int:
         loss = number(told.total) if told.total is not None else "-"
         left = f"ETA {duration(told.eta)}" if told.eta is not None else ""
         line = (
-            f"{GLYPHS[told.state]} {folder.id:<44} {told.state:<8} {step:>9}  "
-            f"{loss:>9}  {duration(told.seconds):>8}  {left}"
+            f"{GLYPHS[told.state]} {folder.id:<32} {told.state:<8} {step:>8} "
+            f"{loss:>8} {duration(told.seconds):>7}  {left}"
         )
         print(clean(line.rstrip(), one_line=True))
         if told.message and told.state in ("failed", "crashed"):

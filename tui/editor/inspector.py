@@ -127,4 +127,13 @@ class Inspector(Cells, can_focus=True):
         x = grid.write(x, y, text, "title" if here and role == "text" else role, room)
         x = max(x + 2, 3 + _LABEL + _VALUE)
         if grid.width - x > 6:
-            grid.write(x, y, row.detail, "dim" if role != "bad" else "bad", grid.width - x)
+            detail = fitting(row.detail, grid.width - x)
+            grid.write(x, y, detail, "dim" if role != "bad" else "bad", grid.width - x)
+
+
+def fitting(detail: str, room: int) -> str:
+    """``INT 1 … 20  default 5`` without the default, or the type alone, where it is too long."""
+    limits = detail.partition("  ")[0]
+    kind = limits.partition(" ")[0]
+    shorter = (detail, limits, kind) if kind.isupper() else (detail, limits)
+    return next((text for text in shorter if len(text) <= room), detail)
