@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -83,7 +84,6 @@ def test_broken_packs_are_left_out_with_one_warning_each_and_the_rest_works(pack
         [told] = [line for line in warnings if name in line]
         assert "is left out" in told and reason in told
     assert len(warnings) == 6 and "\x1b" not in done.stderr
-    import json
 
     known = json.loads(done.stdout)  # and nothing of what packs printed
     assert {"Nice", "NiceTwo", "LoadImage", "Optimize"} <= known.keys() and "Odd" not in known
