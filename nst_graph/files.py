@@ -86,7 +86,11 @@ def write_new(target: Path, data: bytes) -> bool:
                 target.open("xb").close()
             except FileExistsError:
                 return False
-            os.replace(temporary, target)
+            try:
+                os.replace(temporary, target)
+            except OSError:
+                target.unlink()
+                raise
         sync_folder(target.parent)
     return True
 

@@ -194,6 +194,8 @@ class Store:
         damaged = []
         count = 0
         for path, _, _ in self._files():
+            if path.name.startswith("."):  # being written, or left by a process that was killed
+                continue
             count += 1
             try:
                 data = _unseal(path)
