@@ -40,6 +40,9 @@ def cost(terminal: Terminal, keys: str) -> tuple[list[int], list[float]]:
         seconds.append(terminal.echo(key))
         terminal.settle(0.15)
         sizes.append(len(terminal.raw) - before)
+    print(
+        f"{keys}: {statistics.median(sizes):.0f} bytes, {1000 * statistics.median(seconds):.0f} ms"
+    )
     return sizes, seconds
 
 

@@ -65,9 +65,11 @@ def test_a_watched_run_stays_within_its_bytes(writer: Writer, pictures: bool, bu
         terminal.wait_for("RUNNING")
         time.sleep(4)
         rate, cpu = terminal.measure(10)
+        memory = terminal.process.memory_info().rss
+        print(f"{rate:.0f} bytes/s, {cpu:.1f} % of a core, {memory / 1e6:.0f} MB")
         assert 200 < rate <= budget
         assert cpu <= 5
-        assert terminal.process.memory_info().rss <= 80e6
+        assert memory <= 80e6
 
 
 @pytest.mark.slow
@@ -77,6 +79,7 @@ def test_a_run_that_has_ended_costs_nothing_to_look_at() -> None:
         terminal.wait_for("DONE")
         terminal.settle(2)
         rate, cpu = terminal.measure(8)
+        print(f"{rate:.0f} bytes/s, {cpu:.1f} % of a core")
         assert rate <= 100
         assert cpu <= 2  # 1 % and what psutil's clock ticks add
 
@@ -91,9 +94,11 @@ def test_keys_are_answered_at_once_while_a_run_goes_on(writer: Writer) -> None:
         for key in ["\x1b[B", "\x1b[A"] * 30:
             terminal.settle(0.05, 0.3)
             times.append(terminal.echo(key))
+        median, ninety = sorted(times)[len(times) // 2], sorted(times)[int(0.9 * len(times))]
+        print(f"{1000 * median:.0f} ms, 90 of 100 within {1000 * ninety:.0f} ms")
         # 50 ms on a quiet machine; a shared one may stop us for a slice or two
-        assert sorted(times)[len(times) // 2] <= 0.05
-        assert sorted(times)[int(0.9 * len(times))] <= 0.15
+        assert median <= 0.05
+        assert ninety <= 0.15
 
 
 def test_the_first_frame_comes_soon_and_without_torch() -> None:
