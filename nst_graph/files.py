@@ -89,7 +89,8 @@ def write_new(target: Path, data: bytes) -> bool:
             try:
                 os.replace(temporary, target)
             except OSError:
-                target.unlink()
+                with suppress(OSError):
+                    target.unlink()
                 raise
         sync_folder(target.parent)
     return True
