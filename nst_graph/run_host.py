@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from nst_graph import events, files
@@ -43,11 +43,14 @@ class RunHost:
         control: Control,
         run_path: Path | None,
         labels: Sequence[tuple[str, str]] | None,
+        weights: Mapping[str, float] | None = None,
         changes: Sequence[Change] = (),
         resume: bool = True,
         memory_limit: int | None = None,
     ) -> None:
-        """``labels``: (name, node id) of each loss term that arrives at the node, in order."""
+        """``labels``: (name, node id) of each loss term that arrives at the node, in order;
+        ``weights``: what the graph says those nodes weigh.
+        """
         self.folders = folders
         self.device = device
         self.memory_limit = memory_limit
@@ -61,6 +64,7 @@ class RunHost:
         self._control = control
         self._run_path = run_path
         self._labels = labels
+        self._weights = dict(weights or {})
         self._names: tuple[str, ...] = ()
         self._noted: set[str] = set()
         self._started = time.monotonic()
@@ -200,7 +204,7 @@ class RunHost:
         for change in due:
             old = next(
                 (c.value for c in reversed(self.changes) if c.node == change.node),
-                float("nan"),
+                self._weights.get(change.node, float("nan")),
             )
             self.changes.append(change)
             for index, (_, node) in enumerate(self._labels or ()):

@@ -229,6 +229,7 @@ class _Run:
             control=context.control,
             run_path=context.run_path,
             labels=term_labels(self.context.graph, task.node),
+            weights=self._weights(),
             changes=self._changes(task),
             resume=not context.force,
             memory_limit=None if context.force else memory_limit(self.plan.environment.device),
@@ -275,6 +276,12 @@ class _Run:
         if node not in self.values:
             self.values[node] = self.context.store.load(self._entries_read[node])
         return self.values[node][slot]
+
+    def _weights(self) -> dict[str, float]:
+        """The weight that the graph gives each node that has one."""
+        nodes = self.context.graph.nodes(data=True)
+        found = {node: data["values"].get("weight") for node, data in nodes}
+        return {node: value for node, value in found.items() if isinstance(value, int | float)}
 
     def _changes(self, task: Task) -> list[Change]:
         """The recorded weight changes that concern ``task``."""

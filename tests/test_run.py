@@ -405,6 +405,8 @@ def test_a_weight_changes_while_the_graph_runs_and_forks_the_result(
     (change,) = written["nst"]["changes"]
     step = change[0]
     assert change[1:] == ["1", "weight", 5.0]
+    (logged,) = (e for e in log_of(runs.find()) if type(e).__name__ == "Changed")
+    assert (vars(logged)["old"], vars(logged)["new"]) == (1.0, 5.0)
     expected = 0.0
     for i in range(1, 121):
         expected += (3.0 if i <= step else 7.0) / i
