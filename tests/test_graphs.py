@@ -18,6 +18,7 @@ GRAPHS = shipped_graphs()
 PRESETS = [name for name in GRAPHS if name.startswith("presets/")]
 NOTEBOOKS = ("original/building", "original/football", "original/girl")
 ROLES = {"content", "style_image", "content_loss", "style", "optimize", "save"}
+MANY_PICTURES = ("showcase/interpolation", "showcase/stroke-sizes", "showcase/timelapse")
 SIDE = 64
 
 
@@ -67,7 +68,9 @@ def test_a_shipped_graph_is_sound(name: str, capsys: pytest.CaptureFixture[str])
     assert "warning" not in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name", GRAPHS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=pytest.mark.slow) if n in MANY_PICTURES else n for n in GRAPHS]
+)
 def test_a_shipped_graph_runs(
     name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
