@@ -28,7 +28,7 @@ def places(node: NodeType, *, control: bool = True, upload: bool = True) -> list
         found.append(item.name)
         if control and has_control(item):
             found.append(CONTROL)
-        if upload and item.type == "COMBO" and any(item.options.get(key) for key in _UPLOADS):
+        if upload and any(item.options.get(key) for key in _UPLOADS):
             found.append(UPLOAD)
     return found
 
@@ -78,7 +78,7 @@ def _order(known: NodeType, values: list[Any]) -> list[Any]:
     order = []
     for place in full:  # saved by another version of the node: let the values decide
         if place is CONTROL and values[len(order) : len(order) + 1] != []:
-            if values[len(order)] in CONTROL_VALUES:
+            if _is_control(values[len(order)]):
                 order.append(place)
         elif place is UPLOAD and values[len(order) : len(order) + 1] != []:
             if values[len(order)] in ("image", "upload", None):
@@ -90,10 +90,13 @@ def _order(known: NodeType, values: list[Any]) -> list[Any]:
 
 def _plausible(order: list[Any], values: list[Any]) -> bool:
     return all(
-        value in CONTROL_VALUES
-        for place, value in zip(order, values, strict=True)
-        if place is CONTROL
+        _is_control(value) for place, value in zip(order, values, strict=True) if place is CONTROL
     )
+
+
+def _is_control(value: Any) -> bool:
+    """What happens to a seed after a run; browsers of 2023 saved yes or no."""
+    return isinstance(value, bool) or value in CONTROL_VALUES
 
 
 def _has_widget(item: Input) -> bool:

@@ -199,6 +199,7 @@ def test_values_get_their_names_and_links_are_followed_by_name() -> None:
         ([3, 1.5, "p", False, "y"], 3, 1.5, "y"),
         ([3, 1.5, "p", False, "y", "button"], 3, 1.5, "y"),
         ([3, "increment", 1.5], 3, 1.5, "x"),
+        ([3, True, 1.5, "p", False, "y"], 3, 1.5, "y"),
         ([3, 1.5], 3, 1.5, "x"),
         ([3], 3, 0.5, "x"),
         ([], 7, 0.5, "x"),
