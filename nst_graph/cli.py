@@ -222,7 +222,9 @@ def _graph_commands(commands: _Commands) -> None:  # type: ignore[type-arg]
     )
     export.add_argument("run", nargs="?", default="last", metavar="RUN")
     export.add_argument("--to", choices=("csv", "gif", "apng", "webp"), default="csv")
-    export.add_argument("--out", metavar="FILE", help="default: standard output")
+    export.add_argument(
+        "--out", metavar="FILE", help="default: standard output, or a film named like the run"
+    )
     edit = _add(commands, "edit", "screens:edit", "edit a graph in the terminal")
     edit.add_argument("graph", nargs="?", metavar="GRAPH")
 

@@ -141,6 +141,9 @@ def _chosen(value: Any, declared: Input, limits: bool) -> Any:
         if choice == value and isinstance(choice, bool) == isinstance(value, bool):
             return choice
     if not limits or declared.options.get("remote"):
+        named = all(isinstance(choice, str) for choice in choices)
+        if value is None or (named and isinstance(value, int | float)):
+            raise Unfit("invalid_input_type", f"expected a name, got {show(value)}")
         return value
     near = nearest(value, choices) if isinstance(value, str) else []
     if not choices:

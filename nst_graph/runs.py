@@ -122,12 +122,12 @@ class RunSummary:
     outputs: tuple[str, ...] = field(default=())
 
 
-def create(graph_json: str, name: str, options: Options) -> RunFolder:
-    """A new run folder holding ``graph_json`` and ``options``."""
+def create(graph_json: str, name: str, options: Options, below: Path | None = None) -> RunFolder:
+    """A new run folder holding ``graph_json`` and ``options``, or one below ``below``, unlisted."""
     slug = re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-").lower()[:40] or "graph"
     stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
     for _ in range(100):
-        path = runs_folder() / f"{stamp}-{slug}-{secrets.token_hex(2)}"
+        path = (below or runs_folder()) / f"{stamp}-{slug}-{secrets.token_hex(2)}"
         if not path.exists():
             break
     folder = RunFolder(path)

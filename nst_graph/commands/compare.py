@@ -14,6 +14,7 @@ from nst_graph import host, runs
 from nst_graph.document import Document, find_graph, read
 from nst_graph.errors import UserError
 from nst_graph.machine import environment
+from nst_graph.overrides import title_of
 from nst_graph.prepare import input_roots, make_folders, prepare
 from nst_graph.registry import node_types
 from nst_graph.text import clean, shorten
@@ -31,23 +32,28 @@ def verify(arguments: argparse.Namespace) -> int:
         raise UserError(f"{shorten(str(path), 200)} holds no nst recipe; nst-graph did not save it")
     if "partial" in recipe:
         raise UserError(f"{shorten(str(path), 200)} was saved by a run that was stopped half-way")
-    recorded = recipe.get("environment", {})
-    explained = list(_differences(recorded, recipe.get("versions", {})))
+    recorded = _mapping(recipe.get("environment"))
+    explained = list(_differences(recorded, _mapping(recipe.get("versions"))))
     with tempfile.TemporaryDirectory(prefix="nst-verify-") as folder:
-        options = runs.Options(
-            inputs=tuple(str(Path(d).absolute()) for d in arguments.input_dir),
-            output=folder,
-            device=str(recorded.get("device", "auto")),
-            threads=int(recorded.get("threads", 0)),
-            force=True,
-            live=tuple((int(s), n, i, float(v)) for s, n, i, v in recipe.get("changes", ())),
-        )
+        try:
+            options = runs.Options(
+                inputs=tuple(str(Path(d).absolute()) for d in arguments.input_dir),
+                output=folder,
+                device=str(recorded.get("device", "auto")),
+                threads=int(recorded.get("threads", 0)),
+                force=True,
+                live=tuple((int(s), n, i, float(v)) for s, n, i, v in recipe.get("changes", ())),
+            )
+        except (TypeError, ValueError, OverflowError):
+            raise UserError(
+                f"{shorten(str(path), 200)} holds a recipe that was tampered with"
+            ) from None
         try:
             environment(options.device)
         except UserError as error:
             explained.append(f"device {options.device} is not here ({error}); used what there is")
             options = replace(options, device="auto")
-        made = _run_again(path, recipe.get("original", {}), options)
+        made = _run_again(path, _mapping(recipe.get("original")), options)
         largest = min(_largest_difference(path, other) for other in made)
     if largest == 0:
         print("bit-identical")
@@ -58,12 +64,16 @@ def verify(arguments: argparse.Namespace) -> int:
     return 1
 
 
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
 def _run_again(path: Path, original: Mapping[str, Any], options: runs.Options) -> list[Path]:
     from nst_graph.progress import Display
     from nst_graph.worker import execute_run
 
     item = prepare(path, [f"{place}={value}" for place, value in original.items()], options)
-    run = runs.create(item.text, f"verify {path.stem}", item.options)
+    run = runs.create(item.text, path.stem, item.options, Path(options.output) / "run")
     display = Display()
     try:
         result = execute_run(run, [display])
@@ -122,16 +132,18 @@ def _is_picture(name: str) -> bool:
 
 def _graph_differences(a: Mapping[str, Any], b: Mapping[str, Any]) -> Iterator[str]:
     for node in sorted(a.keys() | b.keys(), key=lambda n: (len(n), n)):
-        one, other = a.get(node), b.get(node)
-        if one is None or other is None:
-            kind = (one or other or {}).get("class_type")
-            yield f"#{node} {kind}: only in the {'second' if one is None else 'first'}"
+        one, other = _mapping(a.get(node)), _mapping(b.get(node))
+        kind, new_kind = one.get("class_type"), other.get("class_type")
+        if node not in a or node not in b:
+            where = "first" if node in a else "second"
+            yield f"#{node} {kind or new_kind}: only in the {where}"
             continue
-        title = other.get("_meta", {}).get("title") or other["class_type"]
-        if one["class_type"] != other["class_type"]:
-            yield f"#{node}: {one['class_type']} -> {other['class_type']}"
-        for name in sorted(one["inputs"].keys() | other["inputs"].keys()):
-            before, after = one["inputs"].get(name), other["inputs"].get(name)
+        title = title_of(other) or new_kind
+        if kind != new_kind:
+            yield f"#{node}: {kind} -> {new_kind}"
+        inputs, new_inputs = _mapping(one.get("inputs")), _mapping(other.get("inputs"))
+        for name in sorted(inputs.keys() | new_inputs.keys()):
+            before, after = inputs.get(name), new_inputs.get(name)
             if before != after:
                 yield f"{title} (#{node}).{name}: {before!r} -> {after!r}"
 

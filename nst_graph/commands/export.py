@@ -39,7 +39,7 @@ def _table(run: runs.RunFolder, steps: list[events.Step]) -> str:
         raise UserError(f"run {run.id} has no steps yet")
     terms = sorted({name for step in steps for name in step.losses})
     table = io.StringIO()
-    writer = csv.writer(table)
+    writer = csv.writer(table, lineterminator="\n")
     writer.writerow(["node", "step", "scale", "seconds", "evaluations", "total", *terms])
     for step in steps:
         facts = [step.node, step.step, step.scale, step.seconds, step.evaluations, step.total]

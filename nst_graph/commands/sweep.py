@@ -152,7 +152,7 @@ def _report(
     from PIL import Image
 
     table = io.StringIO()
-    writer = csv.writer(table)
+    writer = csv.writer(table, lineterminator="\n")
     terms = sorted({name for item in done for name in item.losses})
     places = [axis.label for axis in axes]
     writer.writerow([*places, "state", "total", *terms, "seconds", "run", "picture"])
