@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 GAP = 8
-LABEL = 22
+LABEL, WIDEST_LABEL = 22, 240
 BACKGROUND = (24, 24, 27)
 INK = (228, 228, 231)
 
@@ -33,7 +33,11 @@ def contact_sheet(
         small = picture.convert("RGB")
         small.thumbnail((side, side), Image.Resampling.LANCZOS)
         thumbnails.append((small, label))
-    width = max((small.width for small, _ in thumbnails), default=side)
+    font = ImageFont.load_default(13)
+    texts = [
+        min(math.ceil(font.getlength(shorten(text, 200))), WIDEST_LABEL) for _, text in pictures
+    ]
+    width = max([small.width for small, _ in thumbnails] + texts, default=side)
     height = max((small.height for small, _ in thumbnails), default=side)
     rows = max(1, math.ceil(len(thumbnails) / columns))
     size = (
@@ -42,7 +46,6 @@ def contact_sheet(
     )
     sheet = Image.new("RGB", size, BACKGROUND)
     draw = ImageDraw.Draw(sheet)
-    font = ImageFont.load_default(13)
     for index, (small, label) in enumerate(thumbnails):
         row, column = divmod(index, columns)
         left = GAP + column * (width + GAP)

@@ -96,6 +96,14 @@ class Store:
         """The outputs of ``entry`` with their tensors. Raises Damaged."""
         return tuple(self._decode(output) for output in entry.outputs)
 
+    def plain(self, entry: Entry) -> tuple[Any, ...]:
+        """The outputs of ``entry`` without a tensor in them, None in place of the others.
+
+        Needs no torch. Raises Damaged.
+        """
+        outputs = entry.outputs
+        return tuple(None if set(_references(o)) else self._decode(o) for o in outputs)
+
     def put(
         self,
         key: str,

@@ -42,14 +42,12 @@ class Cell:
 
     overrides: tuple[tuple[str, str], ...]
     """(NODE.INPUT, value) pairs."""
+    label: str = ""
+    """What tells it from the others."""
 
     @property
     def assignments(self) -> list[str]:
         return [f"{label}={value}" for label, value in self.overrides]
-
-    @property
-    def label(self) -> str:
-        return "  ".join(f"{place.rsplit('.', 1)[-1]}={value}" for place, value in self.overrides)
 
 
 def parse_axes(
@@ -84,15 +82,19 @@ def cells(
 ) -> list[Cell]:
     """The product of all axes, or the axes side by side, or a random sample of the product.
 
+    An axis of one value holds it in every cell, side by side as well.
+
     Raises:
         UserError: axes of different length side by side, or far too many cells.
     """
     if zipped:
-        lengths = {axis.label: len(axis.values) for axis in axes}
+        lengths = {axis.label: len(axis.values) for axis in axes if len(axis.values) > 1}
         if len(set(lengths.values())) > 1:
             told = ", ".join(f"{label} has {count}" for label, count in lengths.items())
             raise UserError(f"--zip needs as many values everywhere, but {told}")
-        rows = list(zip(*(axis.values for axis in axes), strict=True))
+        count = max(lengths.values(), default=1)
+        columns = [a.values if len(a.values) > 1 else a.values * count for a in axes]
+        rows = list(zip(*columns, strict=True))
     else:
         count = math.prod(len(axis.values) for axis in axes)
         if count > LARGEST and not sample:
@@ -103,9 +105,23 @@ def cells(
         else:
             rows = list(itertools.product(*(axis.values for axis in axes)))
     return [
-        Cell(tuple((axis.label, value) for axis, value in zip(axes, row, strict=True)))
+        Cell(
+            tuple((axis.label, value) for axis, value in zip(axes, row, strict=True)),
+            _label(axes, row),
+        )
         for row in rows
     ]
+
+
+def _label(axes: Sequence[Axis], row: Sequence[str]) -> str:
+    """The values that differ between cells, named by the input, and its node where that is due."""
+    varied = [pair for pair in zip(axes, row, strict=True) if len(pair[0].values) > 1]
+    varied = varied or list(zip(axes, row, strict=True))
+    inputs = [axis.input for axis, _ in varied]
+    return "  ".join(
+        f"{axis.input if inputs.count(axis.input) == 1 else axis.label}={value}"
+        for axis, value in varied
+    )
 
 
 def _row(axes: Sequence[Axis], index: int) -> tuple[str, ...]:

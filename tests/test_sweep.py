@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from nst_graph.cli import main
 from nst_graph.errors import UserError
 from nst_graph.sweep import Axis, cells, parse_axes
+from nst_graph.values import History, HistoryPoint
 
 from_pack: Any = sys.modules["pack"]
 node, save = from_pack.node, from_pack.save
@@ -95,8 +96,24 @@ def test_axes_side_by_side_need_equal_lengths() -> None:
         (("n.a", "1"), ("n.b", "3")),
         (("n.a", "2"), ("n.b", "4")),
     ]
-    with pytest.raises(UserError, match=r"n\.a has 2, n\.b has 1"):
-        cells([axes[0], Axis("n", "b", ("3",))], zipped=True)
+    with pytest.raises(UserError, match=r"n\.a has 2, n\.b has 3"):
+        cells([axes[0], Axis("n", "b", ("3", "4", "5"))], zipped=True)
+
+
+def test_an_axis_of_one_value_holds_it_side_by_side_with_the_others() -> None:
+    axes = [Axis("n", "a", ("1", "2")), Axis("n", "b", ("3",))]
+    assert [dict(cell.overrides) for cell in cells(axes, zipped=True)] == [
+        {"n.a": "1", "n.b": "3"},
+        {"n.a": "2", "n.b": "3"},
+    ]
+
+
+def test_a_label_says_what_differs_and_no_more() -> None:
+    size, style = Axis("opt", "size", ("96",)), Axis("style", "weight", ("1", "3"))
+    content = Axis("content", "weight", ("5", "6"))
+    assert [cell.label for cell in cells([size, style])] == ["weight=1", "weight=3"]
+    assert cells([size, style, content])[1].label == "style.weight=1  content.weight=6"
+    assert cells([size])[0].label == "size=96"
 
 
 def test_a_slip_of_the_keyboard_is_refused() -> None:
@@ -135,6 +152,39 @@ def test_a_sweep_shares_what_its_variants_share(
     engine_pack.CALLS.clear()
     main(["sweep", str(graph), "--set", "slope.weight=1,2,3", "--set", "3.steps=4,8"])
     assert engine_pack.CALLS == [], "the same sweep again runs nothing"
+
+
+class Course:
+    """Ends with losses that only its history tells, as one that was stored already does."""
+
+    RETURN_TYPES = ("NST_HISTORY",)
+    FUNCTION = "run"
+    OUTPUT_NODE = True
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict[str, Any]:
+        return {"required": {"weight": ("FLOAT", {"default": 1.0})}}
+
+    def run(self, weight: float) -> tuple[History]:
+        points = tuple(HistoryPoint(s, 1, 0.0, weight / s, (weight / s / 4,)) for s in (1, 2))
+        return (History(("style",), points),)
+
+
+def test_the_table_has_the_losses_of_variants_that_were_stored_already(
+    engine_pack: ModuleType,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(engine_pack.CLASSES, "Course", Course)
+    graph = save(tmp_path / "g.json", n1=node("Course"))
+    for expected in ("g_sweep.csv", "g_sweep_2.csv"):
+        assert main(["sweep", str(graph), "--set", "1.weight=8,16"]) == 0
+        (table,) = capsys.readouterr().out.split()
+        assert Path(table).name == expected
+        rows = list(csv.DictReader(Path(table).read_text().splitlines()))
+        assert [(row["total"], row["style"]) for row in rows] == [("4.0", "1.0"), ("8.0", "2.0")]
 
 
 def test_a_wrong_value_anywhere_is_found_before_anything_runs(

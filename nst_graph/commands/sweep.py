@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 import csv
 import io
+import json
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,13 +18,15 @@ from typing import Any
 from nst_graph import events, files, host, runs
 from nst_graph.commands.run import EXIT, options_from
 from nst_graph.errors import UserError
-from nst_graph.folders import PICTURES
+from nst_graph.folders import PICTURES, store_folder
 from nst_graph.machine import cores
 from nst_graph.prepare import Prepared, prepare
 from nst_graph.progress import Display, duration, number
 from nst_graph.sheet import contact_sheet, encode_png
+from nst_graph.store import Damaged, Store
 from nst_graph.sweep import Axis, Cell, cells, parse_axes
 from nst_graph.text import clean, shorten
+from nst_graph.values import History
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,7 @@ class Finished:
     run: runs.RunFolder
     summary: runs.RunSummary
     losses: Mapping[str, float]
+    total: float | None
 
 
 def sweep(arguments: argparse.Namespace) -> int:
@@ -43,7 +48,7 @@ def sweep(arguments: argparse.Namespace) -> int:
     with host.use(host.PlainHost(base.folders)):
         axes = parse_axes(arguments.set, _type_of(base), base.folders.pictures())
     wanted = cells(axes, zipped=arguments.zip, sample=arguments.sample, seed=arguments.seed)
-    return _run_cells(arguments, base, wanted, axes)
+    return _run_cells(arguments, base, wanted, axes, f"{base.name}_sweep")
 
 
 def batch(arguments: argparse.Namespace) -> int:
@@ -58,7 +63,7 @@ def batch(arguments: argparse.Namespace) -> int:
     base = prepare(arguments.graph, arguments.set, options_from(arguments))
     node = arguments.node or _content_node(base)
     axis = Axis(node, "image", tuple(names))
-    return _run_cells(arguments, base, cells([axis]), [axis], arguments.set)
+    return _run_cells(arguments, base, cells([axis]), [axis], f"{base.name}_batch", arguments.set)
 
 
 def _run_cells(
@@ -66,6 +71,7 @@ def _run_cells(
     base: Prepared,
     wanted: Sequence[Cell],
     axes: Sequence[Axis],
+    stem: str,
     common: Sequence[str] = (),
 ) -> int:
     jobs = max(1, arguments.jobs)
@@ -77,9 +83,10 @@ def _run_cells(
         item = prepare(arguments.graph, [*common, *cell.assignments], options)
         named = replace(item.options, name=f"{base.name} {cell.label}")
         prepared.append((cell, runs.create(item.text, base.name, named)))
-    print(f"{len(prepared)} variants of {base.name}", file=sys.stderr)
+    many = "variant" if len(prepared) == 1 else "variants"
+    print(clean(f"{len(prepared)} {many} of {base.name}", one_line=True), file=sys.stderr)
     done = _in_workers(prepared, jobs) if jobs > 1 else _in_process(prepared)
-    _report(arguments, base, axes, done)
+    _report(arguments, base, axes, stem, done)
     codes = [EXIT.get(item.summary.state, 1) for item in done]
     if len(done) < len(prepared):
         return EXIT["stopped"]
@@ -123,9 +130,12 @@ def _in_workers(prepared: Sequence[tuple[Cell, runs.RunFolder]], jobs: int) -> l
                 finished = _finished(item[0], item[1])
                 done.append(finished)
                 told = finished.summary
-                loss = f"loss {number(told.total)}" if told.total is not None else ""
-                line = f"[{len(done)}/{len(prepared)}] {item[0].label}: {told.state} {loss}"
-                print(clean(f"{line} {duration(told.seconds)}"), file=sys.stderr)
+                loss = f" loss {number(finished.total)}" if finished.total is not None else ""
+                line = f"[{len(done)}/{len(prepared)}] {item[0].label}: {told.state}{loss}"
+                line += f" {duration(told.seconds)}"
+                if told.state != "done" and told.message:
+                    line += f" ({told.message})"
+                print(clean(line, one_line=True), file=sys.stderr)
             time.sleep(0.1)
     except KeyboardInterrupt:
         for _, run, process in running:
@@ -138,16 +148,40 @@ def _in_workers(prepared: Sequence[tuple[Cell, runs.RunFolder]], jobs: int) -> l
 
 def _finished(cell: Cell, run: runs.RunFolder) -> Finished:
     losses: Mapping[str, float] = {}
+    total = None
     reader = events.LogReader(run.log)
     while batch := reader.read():
         for event in batch:
             if isinstance(event, events.Step):
-                losses = event.losses
-    return Finished(cell, run, runs.summary(run), losses)
+                losses, total = event.losses, event.total
+    if not losses:
+        losses, total = _stored_losses(run)
+    return Finished(cell, run, runs.summary(run), losses, total)
+
+
+def _stored_losses(run: runs.RunFolder) -> tuple[Mapping[str, float], float | None]:
+    """The last losses of a run whose optimisation was stored already, from its history."""
+    store = Store(store_folder())
+    try:
+        tasks = json.loads(files.read_limited(run.path / "plan.json"))
+        entries = [store.entry(task["key"]) for task in tasks]
+    except (UserError, ValueError, TypeError, KeyError):
+        return {}, None
+    for entry in filter(None, reversed(entries)):
+        with suppress(Damaged):
+            for output in store.plain(entry):
+                if isinstance(output, History) and output.points:
+                    last = output.points[-1]
+                    return dict(zip(output.terms, last.losses, strict=False)), last.total
+    return {}, None
 
 
 def _report(
-    arguments: argparse.Namespace, base: Prepared, axes: Sequence[Axis], done: Sequence[Finished]
+    arguments: argparse.Namespace,
+    base: Prepared,
+    axes: Sequence[Axis],
+    stem: str,
+    done: Sequence[Finished],
 ) -> None:
     from PIL import Image
 
@@ -165,7 +199,7 @@ def _report(
             [
                 *(values[place] for place in places),
                 told.state,
-                "" if told.total is None else told.total,
+                "" if item.total is None else item.total,
                 *(item.losses.get(term, "") for term in terms),
                 round(told.seconds, 2),
                 item.run.id,
@@ -176,8 +210,8 @@ def _report(
             with Image.open(picture, formats=("PNG", "JPEG", "WEBP", "TIFF")) as image:
                 shown.append((image.convert("RGB"), item.cell.label))
     folder = base.folders.output
-    stem = Path(arguments.sheet).stem if arguments.sheet else f"{base.name}_sweep"
     if arguments.sheet:
+        stem = Path(arguments.sheet).stem
         folder = Path(arguments.sheet).absolute().parent
     columns = len(axes[-1].values) if len(axes) > 1 and len(axes[-1].values) <= 8 else 0
     if shown:
@@ -222,5 +256,8 @@ def _content_node(base: Prepared) -> str:
             if any(
                 i.options.get("image_upload") for i in graph.nodes[node]["type"].inputs.values()
             ):
-                return str(node)
+                title = graph.nodes[node]["title"]
+                titles = [other["title"] for _, other in graph.nodes(data=True)]
+                speaking = title and titles.count(title) == 1 and "=" not in title
+                return str(title if speaking else node)
     raise UserError("which node loads the content? say it with --node ID")
