@@ -139,10 +139,11 @@ def test_a_label_without_a_picture_is_refused() -> None:
 
 
 def test_labels_left_out_leave_no_trace() -> None:
-    (bare,) = NSTContactSheet().lay_out("", 0, 64, image_1=gray(0.5))
-    (named,) = NSTContactSheet().lay_out("name", 0, 64, image_1=gray(0.5))
-    assert bare.shape == named.shape
-    assert not torch.equal(bare, named)
+    wide = gray(0.5, 100, 200)
+    (bare,) = NSTContactSheet().lay_out("", 0, 200, image_1=wide)
+    (named,) = NSTContactSheet().lay_out("name", 0, 200, image_1=wide)
+    assert len(bare.flatten(0, 2).unique(dim=0)) == 2, "the picture and the background"
+    assert len(named.flatten(0, 2).unique(dim=0)) > 2
 
 
 def test_a_plot_draws_the_losses_of_a_history() -> None:
