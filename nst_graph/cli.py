@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import NoReturn
 
 from nst_graph import __version__, registry
-from nst_graph.errors import NodeError, UserError
+from nst_graph.errors import GraphError, NodeError, UserError
 from nst_graph.machine import yield_processors
 from nst_graph.text import clean, shorten
 
@@ -28,6 +28,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         code = _call(arguments, parser)
         sys.stdout.flush()
         return code
+    except GraphError as error:
+        for problem in error.problems:
+            print(clean(f"{problem.severity}: {problem}"), file=sys.stderr)
+        return 2
     except NodeError as error:
         print(clean(f"error: {error}"), file=sys.stderr)
         return 1

@@ -172,6 +172,7 @@ def find_graph(name: str) -> Path:
         raise UserError(f"{shorten(name, 300)} is a folder - name the graph file in it")
     if path.suffix or len(path.parts) > 1:
         hint = did_you_mean(path.name, beside) or did_you_mean(name, shipped)
+        hint = hint or "there is no such file"
     else:
         hint = did_you_mean(name, [*shipped, *beside], 3)
     hint = hint or f"give the path of a graph, or a shipped one: {', '.join(shipped) or 'none'}"

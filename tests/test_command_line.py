@@ -152,3 +152,26 @@ def test_a_reader_of_the_events_who_leaves_does_not_end_the_run(
     result = execute_run(run, [leaves])
     assert result.status == "done" and len(result.outputs) == 1
     assert len(seen) == 1
+
+
+def test_every_problem_of_a_graph_has_a_line_of_its_own(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nodes = {
+        "1": {"class_type": "LoadImage", "inputs": {"image": "absent.png"}},
+        "2": {"class_type": "SaveImage", "inputs": {"images": ["7", 0]}},
+    }
+    (tmp_path / "g.json").write_text(json.dumps(nodes))
+    told = []
+    for command in ("run", "check"):
+        assert main([command, str(tmp_path / "g.json")]) == 2
+        told.append(capsys.readouterr().err.splitlines())
+    assert told[0] == told[1] and len(told[0]) == 2
+    assert all(line.startswith("error: ") for line in told[0])
+
+
+def test_a_file_that_is_not_there_is_not_answered_with_all_the_examples(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["run", "zzzzzzzz.json"]) == 2
+    assert capsys.readouterr().err == "error: no graph 'zzzzzzzz.json' - there is no such file\n"
