@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from typing import TYPE_CHECKING, Any, TextIO
@@ -12,6 +13,7 @@ from nst_graph.text import clean, shorten
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
+BAR = 14
 PLAIN_SECONDS = 5.0
 """Without a terminal, at most one line in so many seconds for each optimisation."""
 
@@ -60,7 +62,8 @@ class Display:
         self._said: dict[str, float] = {}
         self._tasks: dict[str, TaskID] = {}
         self._progress: Progress | None = None
-        if not quiet and self._stream.isatty():
+        dumb = os.environ.get("TERM", "") in ("dumb", "unknown")
+        if not quiet and self._stream.isatty() and not dumb:
             self._progress = _bars(self._stream)
 
     def __call__(self, event: events.Event) -> None:
@@ -125,13 +128,13 @@ class Display:
         losses = "  ".join(
             f"{shorten(name, 16)} {number(value)}" for name, value in list(step.losses.items())[:4]
         )
-        fields: dict[str, Any] = {
-            "scale": _scale(step),
-            "total": number(step.total),
-            "losses": losses,
-            "rate": f"{pace.rate:.1f} it/s" if pace.rate else "",
-            "eta": f"ETA {duration(pace.left)}" if pace.left is not None else "",
-        }
+        facts = [
+            f"loss {number(step.total)}",
+            f"{pace.rate:.1f} it/s" if pace.rate else "",
+            f"ETA {duration(pace.left)}" if pace.left is not None else "",
+            _scale(step),
+        ]
+        fields: dict[str, Any] = {"facts": "  ".join(filter(None, facts)), "losses": losses}
         if step.node not in self._tasks:
             self._progress.start()
             self._tasks[step.node] = self._progress.add_task(
@@ -166,19 +169,21 @@ def _scale(step: events.Step) -> str:
 
 def _bars(stream: TextIO) -> Progress:
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+    from rich.progress import Progress, ProgressColumn, Task
+    from rich.text import Text
+
+    full, rest = "█░" if "utf" in (stream.encoding or "").lower() else "#-"
+
+    class Line(ProgressColumn):
+        """All of a line, what matters most first: a narrow terminal cuts it at its end."""
+
+        def render(self, task: Task) -> Text:
+            done = round(BAR * task.percentage / 100)
+            line = Text(no_wrap=True, overflow="ellipsis")
+            line.append(f"{task.description} ")
+            line.append(full * done, style="cyan").append(rest * (BAR - done), style="dim")
+            line.append(f" {task.completed:g}/{task.total:g}  {task.fields['facts']}")
+            return line.append(f"  {task.fields['losses']}", style="dim")
 
     console = Console(file=stream, highlight=False)
-    return Progress(
-        TextColumn("{task.description}", markup=False),
-        BarColumn(bar_width=24),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[scale]}", markup=False),
-        TextColumn("loss {task.fields[total]}", markup=False),
-        TextColumn("{task.fields[losses]}", markup=False, style="dim"),
-        TextColumn("{task.fields[rate]}", markup=False),
-        TextColumn("{task.fields[eta]}", markup=False),
-        console=console,
-        refresh_per_second=4,
-        expand=False,
-    )
+    return Progress(Line(), console=console, refresh_per_second=4)

@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -18,6 +19,7 @@ from nst_graph.cli import main
 
 from_pack: Any = sys.modules["pack"]
 node, save = from_pack.node, from_pack.save
+Terminal: Any = sys.modules["terminal"].Terminal
 
 CONTROL = re.compile(rb"[\x00-\x08\x0b-\x1f\x7f]|\xc2[\x80-\x9f]")
 HOSTILE = "pic \x1b]0;pwned\x07 имя 図\n\u202e.json"
@@ -175,3 +177,26 @@ def test_a_file_that_is_not_there_is_not_answered_with_all_the_examples(
 ) -> None:
     assert main(["run", "zzzzzzzz.json"]) == 2
     assert capsys.readouterr().err == "error: no graph 'zzzzzzzz.json' - there is no such file\n"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs a pseudo-terminal")
+@pytest.mark.parametrize("env", [{"TERM": "xterm-256color"}, {"TERM": "dumb"}, {"NO_COLOR": "1"}])
+def test_a_run_on_a_terminal_shows_step_loss_pace_and_path(
+    env: dict[str, str], tmp_path: Path
+) -> None:
+    command = [sys.executable, "-m", "nst_graph", "run", "quickstart", "--threads", "1"]
+    command += ["--set", "optimize.size=64", "--set", "optimize.steps=12"]
+    command += ["--output-dir", str(tmp_path)]
+    with Terminal(command, columns=80, env=env) as terminal:
+        while terminal.running:
+            time.sleep(0.05)
+        terminal.settle(0.3)
+        screen = terminal.screen()
+    assert str(tmp_path) in screen.replace("\n", "").replace(" ", "")
+    said = terminal.raw.decode()
+    assert re.search(r"optimize.* 12/12 .*loss [\d.]+ ", screen)
+    assert "it/s" in said and "error" not in said
+    if env.get("TERM") == "dumb":
+        assert "\x1b" not in said
+    if "NO_COLOR" in env:
+        assert not re.search(r"\x1b\[[\d;]*3\d", said)
