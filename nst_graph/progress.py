@@ -52,9 +52,14 @@ class Pace:
 
 
 class Display:
-    """An observer of a run's events. ``quiet`` shows only what went wrong."""
+    """An observer of a run's events.
 
-    def __init__(self, stream: TextIO | None = None, *, quiet: bool = False) -> None:
+    ``quiet`` shows only what went wrong; ``plain`` writes lines on a terminal as well.
+    """
+
+    def __init__(
+        self, stream: TextIO | None = None, *, quiet: bool = False, plain: bool = False
+    ) -> None:
         self._stream = stream or sys.stderr
         self._quiet = quiet
         self._titles: dict[str, str] = {}
@@ -62,8 +67,8 @@ class Display:
         self._said: dict[str, float] = {}
         self._tasks: dict[str, TaskID] = {}
         self._progress: Progress | None = None
-        dumb = os.environ.get("TERM", "") in ("dumb", "unknown")
-        if not quiet and self._stream.isatty() and not dumb:
+        plain = plain or os.environ.get("TERM", "") in ("dumb", "unknown")
+        if not quiet and not plain and self._stream.isatty():
             self._progress = _bars(self._stream)
 
     def __call__(self, event: events.Event) -> None:

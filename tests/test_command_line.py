@@ -14,8 +14,9 @@ from typing import Any
 
 import pytest
 
-from nst_graph import runs
+from nst_graph import events, runs
 from nst_graph.cli import main
+from nst_graph.files import Appender
 
 from_pack: Any = sys.modules["pack"]
 node, save = from_pack.node, from_pack.save
@@ -180,6 +181,23 @@ def test_a_file_that_is_not_there_is_not_answered_with_all_the_examples(
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs a pseudo-terminal")
+def test_a_plain_watch_writes_plain_lines_on_a_terminal_too(tmp_path: Path) -> None:
+    run = runs.create("{}", "g", runs.Options())
+    append = Appender(run.log)
+    for event in (
+        events.RunStarted(run.id, ["1"], {"1": "paint"}, {"1": "Optimize"}, 1),
+        events.Step("1", 2, 2, total=0.5, losses={"a": 0.5}),
+        events.RunFinished("done", 1.0, ["/x.png"]),
+    ):
+        append(events.to_json(event))
+    append.close()
+    command = [sys.executable, "-m", "nst_graph", "watch", run.id, "--plain"]
+    with Terminal(command, env={"NST_HOME": os.environ["NST_HOME"]}) as terminal:
+        terminal.wait_for("/x.png")
+    assert b"paint: step 2/2" in terminal.raw and b"\x1b" not in terminal.raw
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs a pseudo-terminal")
 @pytest.mark.parametrize("env", [{"TERM": "xterm-256color"}, {"TERM": "dumb"}, {"NO_COLOR": "1"}])
 def test_a_run_on_a_terminal_shows_step_loss_pace_and_path(
     env: dict[str, str], tmp_path: Path
@@ -188,7 +206,8 @@ def test_a_run_on_a_terminal_shows_step_loss_pace_and_path(
     command += ["--set", "optimize.size=64", "--set", "optimize.steps=12"]
     command += ["--output-dir", str(tmp_path)]
     with Terminal(command, columns=80, env=env) as terminal:
-        while terminal.running:
+        deadline = time.monotonic() + 120
+        while terminal.running and time.monotonic() < deadline:
             time.sleep(0.05)
         terminal.settle(0.3)
         screen = terminal.screen()

@@ -110,7 +110,7 @@ def watch(arguments: argparse.Namespace) -> int:
 
 
 def _watch_plain(folder: runs.RunFolder) -> int:
-    display = Display(sys.stdout)
+    display = Display(sys.stdout, plain=True)
     last: events.Event | None = None
     try:
         for event in follow(folder):
