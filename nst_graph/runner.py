@@ -241,11 +241,9 @@ class _Run:
             import torch
 
             torch.set_num_threads(self.plan.environment.threads)
-        hidden = {
-            **context.hidden(self.plan, self.partial),
-            "UNIQUE_ID": task.node,
-            "DYNPROMPT": None,
-        }
+        hidden: dict[str, Any] = {"UNIQUE_ID": task.node, "DYNPROMPT": None}
+        if task.type.hidden:  # costs a conversion of the whole graph; few nodes ask for it
+            hidden |= context.hidden(self.plan, self.partial)
         with host.use(service):
             outcome = call_node(task, linked, hidden)
         seconds = time.monotonic() - started
